@@ -1,0 +1,47 @@
+"""A Plex server on NixOS: the article, top to bottom, as one stack."""
+
+import pulumi
+
+from components import settings as configuration
+from components.dns import DnsRecords
+from components.guard import Guard
+from components.identity import SshIdentity
+from components.nixos import NixosHost
+from components.outputs import export
+from components.server import PlexServer
+from components.storage import MediaCredentials
+
+stack = pulumi.get_stack()
+settings = configuration.load()
+
+# Who the stack is to its host, and how the host proves to be itself: in the installer, and for good.
+deploy = SshIdentity(f"{stack}-deploy")
+install_host = SshIdentity(f"{stack}-install-host")
+host = SshIdentity(f"{stack}-host")
+
+# "Choosing a server": addresses that outlive it, a firewall, and the server.
+server = PlexServer(
+    stack,
+    settings,
+    deploy_public_key=deploy.public_key,
+    install_host_key=install_host.private_key,
+)
+records = DnsRecords(stack, settings, ipv4=server.ipv4, ipv6=server.ipv6)
+
+# "Setting up storage": what the host may do with the bucket.
+credentials = MediaCredentials(stack, settings)
+
+# "Setting up NixOS", "Configuring Plex" and "Configuring nginx": nix/ has the files.
+nixos = NixosHost(
+    stack,
+    settings,
+    server=server.server,
+    ipv4=server.ipv4,
+    deploy=deploy,
+    install_host=install_host,
+    host=host,
+    secrets=credentials.files,
+)
+
+Guard(stack, settings, after=[server, records, credentials, nixos])
+export(settings, server, records, host)

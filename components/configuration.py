@@ -1,0 +1,77 @@
+"""The host's NixOS configuration: the files of `nix/` with the stack's values in them."""
+
+from __future__ import annotations
+
+import shlex
+
+from components.ports import numbers, open_ports
+from components.rendering import NIX, render
+from components.settings import Settings
+
+_SCRIPTS = (
+    "converge.sh",
+    "gate.sh",
+    "health.sh",
+    "ipv6.sh",
+    "nixpkgs.sh",
+    "session.sh",
+    "submit.sh",
+)
+
+
+def tunnel_command(settings: Settings) -> str:
+    """The command that opens the tunnel to Plex's first set-up, for the first administrator."""
+    administrator = next(iter(settings.administrators))
+    return f"ssh -L 32400:127.0.0.1:32400 {administrator}@{settings.domain}"
+
+
+def parameters(settings: Settings, stack: str) -> str:
+    """What the scripts on the host need to know, as shell assignments."""
+    nixpkgs = settings.pinned.nixpkgs
+    values = {
+        "STACK": stack,
+        "DOMAIN": settings.domain,
+        "RELEASE": settings.nixos_release,
+        "NIXPKGS_URL": nixpkgs.url,
+        "NIXPKGS_SHA256": nixpkgs.sha256,
+        "ACKNOWLEDGE_SECONDS": str(settings.acknowledge_seconds),
+    }
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def files(settings: Settings, stack: str) -> dict[str, str]:
+    """Every file of the configuration, by its path on the host relative to /etc/nixos.
+
+    It holds no secret, and no value that a preview does not know.
+    """
+    ports = open_ports(lan=settings.plex_lan_ports)
+    templates: dict[str, dict[str, object]] = {
+        "firewall.nix": {"tcp_ports": numbers(ports, "tcp"), "udp_ports": numbers(ports, "udp")},
+        "media.nix": {
+            "bucket": settings.b2_bucket,
+            "cache_gigabytes": settings.cache_gigabytes,
+            "read_only": settings.media_read_only,
+        },
+        "plex.nix": {"audiobooks": settings.plex_audiobooks},
+        "system.nix": {
+            "host_name": settings.host_name,
+            "time_zone": settings.time_zone,
+            "packages": settings.packages,
+        },
+        "users.nix": {"administrators": settings.administrators},
+        "web.nix": {
+            "domain": settings.domain,
+            "acme_email": settings.acme_email,
+            "acme_staging": settings.acme_staging,
+            "below_its_zone": settings.domain != settings.dns_zone,
+            "tunnel": tunnel_command(settings),
+        },
+    }
+    result = {"parameters": parameters(settings, stack)}
+    for path in sorted(NIX.glob("*.nix")):
+        result[path.name] = path.read_text()
+    for name, values in templates.items():
+        result[name] = render(f"{name}.j2", values)
+    for script in _SCRIPTS:
+        result[f"host/{script}"] = (NIX / "host" / script).read_text()
+    return dict(sorted(result.items()))

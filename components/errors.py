@@ -1,0 +1,56 @@
+"""What happens when a command on the host ends badly: which are run again, and what is said."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components.settings import Settings
+
+# The host is healthy and waits for a second connection (sysexits.h calls it EX_TEMPFAIL).
+_AGAIN = "Process exited with status 75"
+# What Go's SSH client says of a session whose connection went away.
+_DROPPED = (
+    "remote command exited without exit status or exit signal",
+    "connection reset by peer",
+    "broken pipe",
+    "EOF",
+)
+_UNREACHED = "context deadline exceeded"
+_DROPS_AT_MOST = 3
+
+
+def decide(errors: list[str]) -> bool:
+    """Whether the engine should run the failed command again, over a new connection.
+
+    Args:
+        errors: the messages of this operation's failures so far, newest first.
+
+    A host that waits for its acknowledgement is answered once; a session that dropped is taken up again
+    up to three times; anything else has failed.
+    """
+    newest = errors[0]
+    if _AGAIN in newest:
+        return sum(_AGAIN in error for error in errors) == 1
+    return _dropped(newest) and sum(_dropped(error) for error in errors) <= _DROPS_AT_MOST
+
+
+def _dropped(error: str) -> bool:
+    # Only what stands before the command's own text and output, in which anything might be written.
+    reason = error.split(": running ", 1)[0]
+    return any(text in reason for text in _DROPPED)
+
+
+def hook(name: str, settings: Settings, *, minutes: int) -> pulumi.ErrorHook:
+    """An error hook for the command of that name, which also explains a host that was never reached."""
+
+    def on_error(args: pulumi.ErrorHookArgs) -> bool:
+        if _UNREACHED in args.errors[0]:
+            pulumi.log.error(
+                f"{args.name}: no SSH connection within {minutes} minutes. Either the server is not up; or "
+                "it does not know this stack's deploy key; or its host key is not the one that this stack "
+                "gave it, which means another machine at its address; or this computer is in none of the "
+                f"networks that may connect (sshNetworks: {', '.join(settings.ssh_networks)})."
+            )
+        return decide(args.errors)
+
+    return pulumi.ErrorHook(f"{name}-error", on_error)

@@ -1,0 +1,34 @@
+"""What stops a destroy before its first request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_random as random
+
+from components.settings import Settings
+
+
+class Guard(pulumi.ComponentResource):
+    """A protected leaf that depends on everything else.
+
+    Destroying begins with the leaves. `protect` on the server alone would let its firewall, records and
+    addresses go first.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        *,
+        after: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("plex-on-nixos:index:Guard", name, None, opts)
+        random.RandomId(
+            f"{name}-guard",
+            byte_length=8,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=after, protect=settings.protect),
+        )
+        self.register_outputs({})

@@ -1,0 +1,38 @@
+"""What travels in a command's stdin: files as readable text, and the script that takes them on the host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_HEAD = """\
+set -eu
+umask 077
+payload=$(mktemp -d {directory}/.payload.XXXXXX)
+"""
+
+
+def payload(files: Mapping[str, str], run: str, *, directory: str) -> str:
+    """A shell script that unpacks `files` and then runs one of them.
+
+    It is plain text, a file after the other, so that Pulumi's previews show a changed line as a line.
+
+    Args:
+        files: contents by relative path.
+        run: the path of the script to run; it is given the folder that holds the files.
+        directory: where on the host the folder is made.
+
+    Raises:
+        ValueError: a file holds the very line that marks its end, or does not end with a newline.
+    """
+    parts = [_HEAD.format(directory=directory)]
+    for folder in sorted({path.rpartition("/")[0] for path in files} - {""}):
+        parts.append(f'mkdir -p "$payload/{folder}"\n')
+    for path, content in files.items():
+        end = f"--- end of {path} ---"
+        if not content.endswith("\n"):
+            raise ValueError(f"{path} does not end with a newline")
+        if end in content.splitlines():
+            raise ValueError(f"{path} holds the line {end!r}")
+        parts.append(f"\ncat >\"$payload/{path}\" <<'{end}'\n{content}{end}\n")
+    parts.append(f'\nexec sh "$payload/{run}" "$payload"\n')
+    return "".join(parts)

@@ -1,0 +1,199 @@
+"""The stack's configuration as one typed, frozen object.
+
+Values come from `Pulumi.<stack>.yaml`; types, defaults and descriptions stand in `Pulumi.yaml`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pulumi
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.alias_generators import to_camel
+
+from components import checks
+from components.pins import Pins, PinsError
+
+PROJECT = "plex-on-nixos"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class ConfigurationError(pulumi.RunError):
+    """The stack's configuration is wrong. The message has one line for each fault."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        lines = list(faults)
+        count = "1 fault" if len(lines) == 1 else f"{len(lines)} faults"
+        super().__init__(
+            f"{count} in the stack's configuration; nothing has been changed.\n"
+            + "\n".join(f"  {line}" for line in lines)
+        )
+
+
+class Settings(BaseModel):
+    """Everything a stack decides, checked. The keys are described in `Pulumi.yaml`."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, ignored_types=(cached_property,)
+    )
+
+    domain: Annotated[str, AfterValidator(checks.domain)]
+    acme_email: Annotated[str, AfterValidator(checks.email)]
+    acme_staging: bool
+
+    server_type: Annotated[str, AfterValidator(checks.server_type)]
+    location: Annotated[str, AfterValidator(checks.location)]
+    backups: bool
+    protect: bool
+
+    dns: Literal["hetzner", "external"]
+    dns_zone: Annotated[str, AfterValidator(checks.optional(checks.domain))]
+
+    b2_bucket: Annotated[str, AfterValidator(checks.bucket)]
+    b2_key_id: Annotated[str, AfterValidator(checks.key_id)]
+    b2_application_key: Annotated[SecretStr, AfterValidator(checks.application_key)]
+
+    plex_audiobooks: bool
+    plex_lan_ports: bool
+
+    cache_gigabytes: Annotated[int, Field(ge=1, le=10_000)]
+    media_read_only: bool
+
+    nixos_release: Annotated[str, AfterValidator(checks.release)]
+    pins: str
+    host_name: Annotated[str, AfterValidator(checks.host_name)]
+    time_zone: Annotated[str, AfterValidator(checks.time_zone)]
+    packages: tuple[Annotated[str, AfterValidator(checks.package)], ...]
+    auto_upgrade: bool
+    auto_upgrade_window: Annotated[str, AfterValidator(checks.window)]
+    auto_upgrade_reboot: bool
+
+    administrators: Annotated[
+        dict[
+            Annotated[str, AfterValidator(checks.user_name)],
+            tuple[Annotated[str, AfterValidator(checks.public_key)], ...],
+        ],
+        AfterValidator(checks.administrators),
+    ]
+    ssh_networks: Annotated[
+        tuple[Annotated[str, AfterValidator(checks.network)], ...],
+        AfterValidator(checks.not_empty),
+    ]
+    acknowledge_seconds: Annotated[int, Field(ge=10, le=3600)]
+
+    @cached_property
+    def pinned(self) -> Pins:
+        """What the release is pinned to, and the installer."""
+        return Pins.load(self.nixos_release, ROOT / self.pins)
+
+
+def load() -> Settings:
+    """Read and check the configuration of the stack that runs.
+
+    Raises:
+        ConfigurationError: with every fault that can be seen, each with its key and the value received.
+    """
+    config: Mapping[str, str] = pulumi.runtime.config.CONFIG.get()
+    secrets = {key for key in config if pulumi.runtime.is_config_secret(key)}
+    return parse(config, secrets)
+
+
+def parse(config: Mapping[str, str], secrets: Iterable[str]) -> Settings:
+    """Check a stack's configuration as Pulumi hands it over.
+
+    Args:
+        config: every key with its namespace, the values as text or as JSON.
+        secrets: the keys among them that are stored encrypted.
+
+    Raises:
+        ConfigurationError: with every fault that can be seen, each with its key and the value received.
+    """
+    types = _declared_types()
+    raw: dict[str, object] = {}
+    faults: list[str] = []
+    for name, text in config.items():
+        namespace, key = name.split(":", 1)
+        if namespace == PROJECT and key not in types:
+            faults.append(f"{key}: unknown key{_nearest(key, types)}")
+        elif namespace == PROJECT:
+            raw[key] = text if types[key] == "string" else json.loads(text)
+        elif namespace not in _PROVIDERS:
+            faults.append(f"{name}: unknown namespace{_nearest(namespace, [PROJECT, *_PROVIDERS])}")
+    settings: Settings | None = None
+    wrong: set[str] = set()
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        for fault in error.errors():
+            key = str(fault["loc"][0])
+            wrong.add(key)
+            faults.append(_line(fault["loc"], fault["type"], fault["msg"], fault["input"]))
+    good = {key: value for key, value in raw.items() if key not in wrong}
+    faults += _across(good)
+    faults += _stored_in_the_clear(config, set(secrets))
+    if settings is not None and not faults:
+        try:
+            settings.pinned  # noqa: B018 - a release without a pin is a fault of the configuration
+        except PinsError as error:
+            faults.append(str(error))
+    if faults or settings is None:
+        raise ConfigurationError(faults)
+    return settings
+
+
+_PROVIDERS = ("hcloud", "command", "random", "pulumi")
+_SECRET_KEYS = (f"{PROJECT}:b2ApplicationKey", "hcloud:token")
+
+
+def _declared_types() -> dict[str, str]:
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+    return {key: declaration["type"] for key, declaration in project["config"].items()}
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    near = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _line(where: tuple[int | str, ...], kind: str, message: str, value: Any) -> str:
+    key = ".".join(str(part) for part in where if part != "[key]")
+    if kind == "missing":
+        return f"{key}: missing; set it with `pulumi config set {key} …`"
+    reason = message.removeprefix("Value error, ")
+    if where[0] == "b2ApplicationKey" or checks.looks_private(value):
+        return f"{key}: {reason} (the value is not shown)"
+    return f"{key}: {reason}; got {json.dumps(value, ensure_ascii=False, default=str)}"
+
+
+def _across(raw: Mapping[str, object]) -> list[str]:
+    """Faults that take two keys to see."""
+    faults: list[str] = []
+    domain, zone = raw.get("domain"), raw.get("dnsZone")
+    if raw.get("dns") == "hetzner" and zone == "":
+        faults.append(
+            "dnsZone: missing; name the zone at Hetzner in which the domain lies, "
+            "or set dns to external"
+        )
+    elif (
+        raw.get("dns") == "hetzner"
+        and isinstance(domain, str)
+        and isinstance(zone, str)
+        and not f".{domain}".endswith(f".{zone}")
+    ):
+        faults.append(f'domain: "{domain}" does not lie in dnsZone "{zone}"')
+    return faults
+
+
+def _stored_in_the_clear(config: Mapping[str, str], secrets: set[str]) -> list[str]:
+    return [
+        f"{name.removeprefix(PROJECT + ':')}: stored in the clear; "
+        f"take it back, and set it with `pulumi config set --secret {name}`"
+        for name in _SECRET_KEYS
+        if name in config and name not in secrets
+    ]

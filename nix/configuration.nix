@@ -1,0 +1,17 @@
+# This host's configuration, one concern a file. `pulumi up` writes all of it: what is changed here
+# by hand is overwritten by the next change.
+{
+  imports = [
+    ./host.nix # made once, by the installation: what belongs to this server alone
+    ./hardware.nix
+    ./network.nix
+    ./firewall.nix
+    ./ssh.nix
+    ./users.nix
+    ./system.nix
+    ./media.nix
+    ./plex.nix
+    ./gate.nix
+    ./web.nix
+  ];
+}

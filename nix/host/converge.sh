@@ -1,0 +1,103 @@
+#!/bin/sh
+# The supervisor of one change: from /etc/nixos.next to a generation that is healthy, acknowledged and the
+# boot default, or back to the generation before. It runs in a unit of its own and outlives SSH sessions.
+set -eu
+
+next=/etc/nixos.next
+work=/run/converge
+profile=/nix/var/nix/profiles/system
+# shellcheck source=/dev/null
+. "$next/parameters"
+
+old=$(readlink -f /run/current-system)
+new=
+activated=no
+
+say() {
+  echo "converge: $*"
+}
+
+fail() {
+  say "step $current failed: $*"
+  if [ "$activated" = yes ]; then
+    say "going back to $old"
+    "$old/bin/switch-to-configuration" test || say "going back had errors; see above"
+    : >"$work/unreported"
+    say "failed: $current: $*; the host is back on the generation before"
+  else
+    say "failed: $current: $*; the host is as it was"
+  fi
+  exit 1
+}
+
+# step NAME SECONDS COMMAND… runs one step with its deadline.
+step() {
+  current=$1
+  seconds=$2
+  shift 2
+  say "$current"
+  status=0
+  timeout --kill-after=30 "$seconds" "$@" || status=$?
+  case $status in
+    0) ;;
+    124 | 137) fail "took longer than $seconds s" ;;
+    *) fail "ended with status $status; see above" ;;
+  esac
+}
+
+current=host
+[ "$(cat /var/lib/host/stack)" = "$STACK" ] ||
+  fail "this host belongs to the stack $(cat /var/lib/host/stack), not to $STACK"
+
+current=space
+free_megabytes=$(df -m --output=avail /nix/store | tail -n 1)
+if [ "$free_megabytes" -lt 2000 ]; then
+  say "space: $free_megabytes MB are free; collecting generations that are older than a week"
+  step space 600 nix-collect-garbage --quiet --delete-older-than 7d
+  free_megabytes=$(df -m --output=avail /nix/store | tail -n 1)
+  [ "$free_megabytes" -ge 1000 ] || fail "only $free_megabytes MB are free in /nix/store; 1000 are needed"
+fi
+
+step nixpkgs 1000 sh "$next/host/nixpkgs.sh" /var/lib/nixpkgs "$NIXPKGS_URL" "$NIXPKGS_SHA256"
+nixpkgs=$(sh "$next/host/nixpkgs.sh" /var/lib/nixpkgs "$NIXPKGS_URL" "$NIXPKGS_SHA256")
+
+step build 3600 nix-build --quiet '<nixpkgs/nixos>' -A system --out-link "$work/result" \
+  -I "nixpkgs=$nixpkgs" -I "nixos-config=$next/configuration.nix"
+new=$(readlink -f "$work/result")
+
+current=changes
+diff -ru /etc/nixos "$next" || :
+if [ "$new" = "$old" ]; then
+  say "changes: none in the system"
+else
+  nix --extra-experimental-features nix-command store diff-closures "$old" "$new" || :
+fi
+
+if [ "$new" != "$old" ]; then
+  activated=yes
+  step activate 600 "$new/bin/switch-to-configuration" test
+fi
+
+step health 600 sh "$next/host/health.sh"
+
+if [ "$activated" = yes ]; then
+  current=acknowledge
+  say "waiting: healthy; a second connection has $ACKNOWLEDGE_SECONDS s to acknowledge"
+  deadline=$(($(date +%s) + ACKNOWLEDGE_SECONDS))
+  until [ -e "$work/acknowledged" ]; do
+    [ "$(date +%s)" -lt "$deadline" ] ||
+      fail "no second connection came within $ACKNOWLEDGE_SECONDS s"
+    sleep 0.2
+  done
+  say "acknowledged"
+fi
+
+if [ "$new" != "$(readlink -f "$profile")" ] || [ "$activated" = yes ]; then
+  step default 300 nix-env --profile "$profile" --set "$new"
+  step default 300 "$new/bin/switch-to-configuration" boot
+fi
+ln -sfn "$nixpkgs" /var/lib/nixpkgs/current
+rm -rf /etc/nixos.previous
+mv /etc/nixos /etc/nixos.previous
+mv "$next" /etc/nixos
+say "done: $new is the boot default"

@@ -1,0 +1,50 @@
+# shellcheck shell=sh
+# One SSH session's view of work that outlives it: a transient unit that writes a log whose last line
+# says how it stands. Sourced by the scripts that `pulumi up` runs; `unit` and `work` are theirs.
+#
+# The last line is "NAME: done", "NAME: failed: REASON" or "NAME: waiting: WHAT"; anything else is progress.
+: "${unit:?}" "${work:?}"
+
+# Whether the unit is still at it.
+at_work() {
+  systemctl is-active --quiet "$unit" || [ "$(systemctl is-active "$unit")" = activating ]
+}
+
+last_line() {
+  tail -n 1 "$work/log" 2>/dev/null || :
+}
+
+# Runs a command in the unit, its output in the log and in the journal.
+start() {
+  mkdir -p "$work"
+  : >"$work/log"
+  # shellcheck disable=SC2016 # expanded by the shell in the unit
+  systemd-run --quiet --collect --unit="$unit" --service-type=exec --setenv=PATH="$PATH" \
+    sh -c 'log=$1; shift; { "$@"; } 2>&1 | tee "$log"' sh "$work/log" "$@"
+}
+
+# Prints the log as it grows, and every half minute of silence that the work goes on, until its last line is an end or nobody writes it any more.
+# With `past`, a "waiting" line is not an end.
+follow() {
+  printed=0
+  quiet=0
+  while :; do
+    active=no
+    at_work && active=yes
+    size=$(wc -c <"$work/log")
+    tail -c "+$((printed + 1))" "$work/log" | head -c "$((size - printed))"
+    if [ "$size" = "$printed" ]; then
+      quiet=$((quiet + 1))
+      [ $((quiet % 60)) != 0 ] || echo "… still at it: $(last_line)"
+    else
+      quiet=0
+    fi
+    printed=$size
+    case $(last_line) in
+      *": done"* | *": failed: "*) return ;;
+      *": waiting: "*) [ "${1:-}" = past ] || return ;;
+    esac
+    [ "$active" = yes ] || return
+    sleep 0.5
+  done
+}
