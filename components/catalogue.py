@@ -87,6 +87,8 @@ def _fault(kind: BoundServerType, settings: Settings, now: datetime) -> str | No
     ends = place.deprecation.unavailable_after if place.deprecation else None
     if ends is not None and ends <= now:
         return "it can no longer be ordered"
+    if place.available is False:
+        return "it is sold out there at present"
     disk, memory = kind.disk or 0, kind.memory or 0
     if disk < MINIMUM_DISK_GB:
         return f"its disk of {disk} GB is smaller than {MINIMUM_DISK_GB} GB"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from zoneinfo import available_timezones
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -50,7 +51,7 @@ def email(value: str) -> str:
     try:
         validate_email(value, check_deliverability=False)
     except EmailNotValidError as error:
-        raise ValueError(f"not an email address: {error}") from error
+        raise ValueError("not an email address; they look like you@films.org") from error
     return value
 
 
@@ -102,8 +103,13 @@ def host_name(value: str) -> str:
     return value
 
 
+@cache
+def _time_zones() -> set[str]:
+    return available_timezones() - {"Factory", "localtime"}  # which are no place's time
+
+
 def time_zone(value: str) -> str:
-    if value not in available_timezones():
+    if value not in _time_zones():
         raise ValueError("not a time zone; they look like Europe/Berlin")
     return value
 
@@ -131,7 +137,12 @@ def user_name(value: str) -> str:
 
 def looks_private(value: object) -> bool:
     """Whether a value, or anything in it, is the text of a private key."""
-    return "PRIVATE KEY" in str(value)
+    return bool(re.search("PRIVATE KEY|b3BlbnNzaC1rZXktdjE", str(value)))
+
+
+def looks_secret(value: object) -> bool:
+    """Whether a private key or an application key of B2 is in a value, in whatever place."""
+    return looks_private(value) or bool(re.search("K00[0-9A-Za-z+/]{28}", str(value)))
 
 
 def public_key(value: str) -> str:
@@ -140,8 +151,8 @@ def public_key(value: str) -> str:
             "a private key; give the public one, the line in the file that ends in .pub"
         )
     _no_placeholder(value)
-    if "\n" in value.strip():
-        raise ValueError("more than one line; give each key as an item of its own")
+    if not value.strip().isprintable():
+        raise ValueError("not one line of text; give each key as an item of its own")
     try:
         key = load_ssh_public_key(value.strip().encode())
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -166,11 +177,12 @@ def administrators(value: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[
 
 def network(value: str) -> str:
     try:
-        return str(ipaddress.ip_network(value))
+        found = ipaddress.ip_network(value, strict=False)
     except ValueError as error:
-        raise ValueError(
-            f"not a network such as 198.51.100.0/24 or 2001:db8::/32 ({error})"
-        ) from error
+        raise ValueError("not a network such as 198.51.100.0/24 or 2001:db8::/32") from error
+    if str(found.network_address) != str(ipaddress.ip_interface(value).ip):
+        raise ValueError(f"an address within a network; the network is {found}")
+    return str(found)
 
 
 def not_empty(value: Sequence[str]) -> Sequence[str]:

@@ -16,6 +16,7 @@ _SCRIPTS = (
     "nixpkgs.sh",
     "session.sh",
     "submit.sh",
+    "upgrade.sh",
 )
 
 
@@ -58,12 +59,15 @@ def files(settings: Settings, stack: str) -> dict[str, str]:
             "time_zone": settings.time_zone,
             "packages": settings.packages,
         },
+        "upgrades.nix": _window(settings),
         "users.nix": {"administrators": settings.administrators},
         "web.nix": {
             "domain": settings.domain,
             "acme_email": settings.acme_email,
             "acme_staging": settings.acme_staging,
-            "below_its_zone": settings.domain != settings.dns_zone,
+            # Where the zone is elsewhere and not named, the domain might be its apex.
+            "below_its_zone": bool(settings.dns_zone)
+            and settings.domain.endswith(f".{settings.dns_zone}"),
             "tunnel": tunnel_command(settings),
         },
     }
@@ -75,3 +79,15 @@ def files(settings: Settings, stack: str) -> dict[str, str]:
     for script in _SCRIPTS:
         result[f"host/{script}"] = (NIX / "host" / script).read_text()
     return dict(sorted(result.items()))
+
+
+def _window(settings: Settings) -> dict[str, object]:
+    start, end = settings.auto_upgrade_window.split("-")
+    first, last = (int(time[:2]) * 60 + int(time[3:]) for time in (start, end))
+    return {
+        "enabled": settings.auto_upgrade,
+        "window_start": start,
+        "end_minute": last,
+        "window_minutes": (last - first) % (24 * 60),  # it may go over midnight
+        "may_reboot": settings.auto_upgrade_reboot,
+    }

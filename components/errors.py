@@ -28,15 +28,18 @@ def decide(errors: list[str]) -> bool:
     A host that waits for its acknowledgement is answered once; a session that dropped is taken up again
     up to three times; anything else has failed.
     """
-    newest = errors[0]
-    if _AGAIN in newest:
-        return sum(_AGAIN in error for error in errors) == 1
-    return _dropped(newest) and sum(_dropped(error) for error in errors) <= _DROPS_AT_MOST
+    reasons = [_reason(error) for error in errors]
+    if _AGAIN in reasons[0]:
+        return sum(_AGAIN in reason for reason in reasons) == 1
+    return _dropped(reasons[0]) and sum(map(_dropped, reasons)) <= _DROPS_AT_MOST
 
 
-def _dropped(error: str) -> bool:
+def _reason(error: str) -> str:
     # Only what stands before the command's own text and output, in which anything might be written.
-    reason = error.split(": running ", 1)[0]
+    return error.split(": running ", 1)[0]
+
+
+def _dropped(reason: str) -> bool:
     return any(text in reason for text in _DROPPED)
 
 
@@ -44,7 +47,7 @@ def hook(name: str, settings: Settings, *, minutes: int) -> pulumi.ErrorHook:
     """An error hook for the command of that name, which also explains a host that was never reached."""
 
     def on_error(args: pulumi.ErrorHookArgs) -> bool:
-        if _UNREACHED in args.errors[0]:
+        if _UNREACHED in _reason(args.errors[0]):
             pulumi.log.error(
                 f"{args.name}: no SSH connection within {minutes} minutes. Either the server is not up; or "
                 "it does not know this stack's deploy key; or its host key is not the one that this stack "

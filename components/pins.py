@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 PINS = Path(__file__).resolve().parent.parent / "nix" / "pins.json"
 
@@ -23,6 +23,16 @@ class Pin(BaseModel):
     sha256: str
 
 
+class _OpenPin(BaseModel):
+    url: str
+    sha256: str | None
+
+
+class _File(BaseModel):
+    installer: dict[str, _OpenPin]
+    nixpkgs: dict[str, _OpenPin]
+
+
 class Pins(BaseModel):
     """What one release needs: its nixpkgs (NAR hash, as `nix-hash --sri` prints it), and the
     installer for x86_64 (sha256 of the file, hexadecimal)."""
@@ -37,30 +47,44 @@ class Pins(BaseModel):
         """The pins of a release such as "26.05", from `nix/pins.json` with `local` laid over it.
 
         Raises:
-            PinsError: the release has no pin, or a pin it needs has not been filled in yet.
+            PinsError: the release has no pin, a pin it needs has not been filled in yet, or `local`
+                cannot be read.
         """
-        pins = json.loads(PINS.read_text())
-        if local.exists():
-            pins = _over(pins, json.loads(local.read_text()))
-        known = sorted(pins["nixpkgs"])
+        pins = _read(local)
+        known = sorted(pins.nixpkgs)
         if release not in known:
             raise PinsError(
                 f'nixosRelease: no pin for "{release}"; there are pins for {", ".join(known)}'
             )
-        found = {"nixpkgs": pins["nixpkgs"][release], "installer": pins["installer"]["x86_64"]}
-        for name, pin in found.items():
-            if pin["sha256"] is None:
-                raise PinsError(
-                    f"pins: the hash of the {name} ({pin['url']}) is not filled in; run `make pins`"
-                )
-        return cls.model_validate(found)
-
-
-def _over(below: dict[str, object], above: dict[str, object]) -> dict[str, object]:
-    merged = dict(below)
-    for key, value in above.items():
-        under = merged.get(key)
-        merged[key] = (
-            _over(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+        return cls(
+            nixpkgs=_filled("nixpkgs", pins.nixpkgs[release]),
+            installer=_filled("installer", pins.installer["x86_64"]),
         )
-    return merged
+
+
+def _read(local: Path) -> _File:
+    pins: object = json.loads(PINS.read_text())
+    try:
+        if local.exists():
+            pins = _over(pins, json.loads(local.read_text()))
+        return _File.model_validate(pins)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise PinsError(f"pins: in {str(local)!r}, {where}: {first['msg']}") from error
+    except (OSError, ValueError) as error:
+        raise PinsError(f"pins: {str(local)!r} cannot be read: {error}") from error
+
+
+def _filled(name: str, pin: _OpenPin) -> Pin:
+    if pin.sha256 is None:
+        raise PinsError(
+            f"pins: the hash of the {name} ({pin.url}) is not filled in; run `make pins`"
+        )
+    return Pin(url=pin.url, sha256=pin.sha256)
+
+
+def _over(below: object, above: object) -> object:
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return below | {key: _over(below.get(key), value) for key, value in above.items()}

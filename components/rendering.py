@@ -23,7 +23,8 @@ def to_nix(value: object) -> str:
 
     Raises:
         TypeError: for any other type.
-        ValueError: for a string with a NUL, which Nix cannot hold, or an integer beyond 64 bits.
+        ValueError: for a string that Nix cannot hold (with a NUL or a lone surrogate), or an integer
+            beyond 64 bits.
     """
     match value:
         case None:
@@ -52,6 +53,7 @@ def _integer(value: int) -> str:
 def _string(value: str) -> str:
     if "\0" in value:
         raise ValueError("a Nix string cannot hold a NUL")
+    value.encode()  # a lone surrogate is a UnicodeEncodeError, and so a ValueError
     return '"' + "".join(_ESCAPES.get(character, character) for character in value) + '"'
 
 
@@ -70,6 +72,12 @@ def _refuse_bare(value: object) -> str:
     return str(value)
 
 
+def _defined(value: object) -> object:
+    if isinstance(value, jinja2.Undefined):
+        str(value)  # raises, and names it
+    return value
+
+
 class _Literal(str):
     """Text that is a Nix literal already."""
 
@@ -86,9 +94,9 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["nix"] = lambda value: _Literal(to_nix(value))
+    environment.filters["nix"] = lambda value: _Literal(to_nix(_defined(value)))
     # JSON is YAML; only cloud-init.yaml.j2 uses it.
-    environment.filters["yaml"] = lambda value: _Literal(json.dumps(value))
+    environment.filters["yaml"] = lambda value: _Literal(json.dumps(_defined(value)))
     return environment
 
 

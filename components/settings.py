@@ -6,16 +6,19 @@ Values come from `Pulumi.<stack>.yaml`; types, defaults and descriptions stand i
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import pulumi
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
 from components import checks
 from components.pins import Pins, PinsError
@@ -120,9 +123,9 @@ def parse(config: Mapping[str, str], secrets: Iterable[str]) -> Settings:
     for name, text in config.items():
         namespace, key = name.split(":", 1)
         if namespace == PROJECT and key not in types:
-            faults.append(f"{key}: unknown key{_nearest(key, types)}")
+            faults.append(f"{_part(key)}: unknown key{_nearest(key, types)}")
         elif namespace == PROJECT:
-            raw[key] = text if types[key] == "string" else json.loads(text)
+            raw[key] = text if types[key] == "string" else _from_json(text)
         elif namespace not in _PROVIDERS:
             faults.append(f"{name}: unknown namespace{_nearest(namespace, [PROJECT, *_PROVIDERS])}")
     settings: Settings | None = None
@@ -133,13 +136,14 @@ def parse(config: Mapping[str, str], secrets: Iterable[str]) -> Settings:
         for fault in error.errors():
             key = str(fault["loc"][0])
             wrong.add(key)
-            faults.append(_line(fault["loc"], fault["type"], fault["msg"], fault["input"]))
+            faults.append(_line(fault, raw.get(key)))
     good = {key: value for key, value in raw.items() if key not in wrong}
     faults += _across(good)
+    faults += _token(config)
     faults += _stored_in_the_clear(config, set(secrets))
-    if settings is not None and not faults:
+    if {"nixosRelease", "pins"} <= good.keys():
         try:
-            settings.pinned  # noqa: B018 - a release without a pin is a fault of the configuration
+            Pins.load(str(good["nixosRelease"]), ROOT / str(good["pins"]))
         except PinsError as error:
             faults.append(str(error))
     if faults or settings is None:
@@ -161,14 +165,33 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _line(where: tuple[int | str, ...], kind: str, message: str, value: Any) -> str:
-    key = ".".join(str(part) for part in where if part != "[key]")
-    if kind == "missing":
-        return f"{key}: missing; set it with `pulumi config set {key} …`"
-    reason = message.removeprefix("Value error, ")
-    if where[0] == "b2ApplicationKey" or checks.looks_private(value):
+def _from_json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text  # and its type is wrong
+
+
+def _line(fault: ErrorDetails, received: object) -> str:
+    """One fault's line. A value is shown only if nothing in its key's value may be a secret."""
+    key, *rest = (str(part) for part in fault["loc"] if part != "[key]")
+    if fault["type"] == "missing":
+        secret = "--secret " if f"{PROJECT}:{key}" in _SECRET_KEYS else ""
+        return f"{key}: missing; set it with `pulumi config set {secret}{key} …`"
+    reason = fault["msg"].removeprefix("Value error, ")
+    if f"{PROJECT}:{key}" in _SECRET_KEYS or checks.looks_secret(received):
         return f"{key}: {reason} (the value is not shown)"
-    return f"{key}: {reason}; got {json.dumps(value, ensure_ascii=False, default=str)}"
+    where = ".".join([key, *map(_part, rest)])
+    return f"{where}: {reason}; got {_shown(fault['input'])}"
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if text.isprintable() else json.dumps(value, default=str)
+
+
+def _part(name: str) -> str:
+    return name if re.fullmatch(r"[\w-]+", name) else _shown(name)
 
 
 def _across(raw: Mapping[str, object]) -> list[str]:
@@ -188,6 +211,12 @@ def _across(raw: Mapping[str, object]) -> list[str]:
     ):
         faults.append(f'domain: "{domain}" does not lie in dnsZone "{zone}"')
     return faults
+
+
+def _token(config: Mapping[str, str]) -> list[str]:
+    if config.get("hcloud:token") or os.environ.get("HCLOUD_TOKEN"):
+        return []
+    return ["hcloud:token: missing; set it with `pulumi config set --secret hcloud:token`"]
 
 
 def _stored_in_the_clear(config: Mapping[str, str], secrets: set[str]) -> list[str]:

@@ -13,5 +13,6 @@
     ./plex.nix
     ./gate.nix
     ./web.nix
+    ./upgrades.nix
   ];
 }

@@ -1,10 +1,20 @@
 #!/bin/sh
-# The supervisor of one change: from /etc/nixos.next to a generation that is healthy, acknowledged and the
+# The supervisor of one change: from a configuration to a generation that is healthy, acknowledged and the
 # boot default, or back to the generation before. It runs in a unit of its own and outlives SSH sessions.
+#
+# Usage: converge.sh              /etc/nixos.next, which `pulumi up` has put there
+#        converge.sh NIXPKGS      the configuration as it is with a newer nixpkgs; nobody acknowledges
 set -eu
 
+upgrade=${1:-}
 next=/etc/nixos.next
 work=/run/converge
+if [ -n "$upgrade" ]; then
+  next=/etc/nixos
+  # What an earlier session left there is about another change.
+  rm -rf "$work"
+  mkdir -p "$work"
+fi
 profile=/nix/var/nix/profiles/system
 # shellcheck source=/dev/null
 . "$next/parameters"
@@ -22,7 +32,7 @@ fail() {
   if [ "$activated" = yes ]; then
     say "going back to $old"
     "$old/bin/switch-to-configuration" test || say "going back had errors; see above"
-    : >"$work/unreported"
+    [ -n "$upgrade" ] || : >"$work/unreported"
     say "failed: $current: $*; the host is back on the generation before"
   else
     say "failed: $current: $*; the host is as it was"
@@ -58,15 +68,31 @@ if [ "$free_megabytes" -lt 2000 ]; then
   [ "$free_megabytes" -ge 1000 ] || fail "only $free_megabytes MB are free in /nix/store; 1000 are needed"
 fi
 
-step nixpkgs 1000 sh "$next/host/nixpkgs.sh" /var/lib/nixpkgs "$NIXPKGS_URL" "$NIXPKGS_SHA256"
-nixpkgs=$(sh "$next/host/nixpkgs.sh" /var/lib/nixpkgs "$NIXPKGS_URL" "$NIXPKGS_SHA256")
+# newer A B: whether the nixpkgs A is a later one than B on the same release line.
+newer() {
+  a=$(basename "$1") b=$(basename "$2")
+  [ "${a%.*.*}" = "${b%.*.*}" ] && [ "$(echo "$a" | cut -d . -f 3)" -gt "$(echo "$b" | cut -d . -f 3)" ]
+}
+
+if [ -n "$upgrade" ]; then
+  nixpkgs=$upgrade
+else
+  nixpkgs=$(readlink -f /var/lib/nixpkgs/current)
+  # The pin is a floor: a newer Plex has changed its database, which an older one cannot open.
+  if newer "$nixpkgs" "$(dirname "$NIXPKGS_URL")"; then
+    say "nixpkgs: an upgrade has brought this host to $(basename "$nixpkgs") already"
+  else
+    step nixpkgs 1000 sh "$next/host/nixpkgs.sh" /var/lib/nixpkgs "$NIXPKGS_URL" "$NIXPKGS_SHA256"
+    nixpkgs=/var/lib/nixpkgs/$(basename "$(dirname "$NIXPKGS_URL")")
+  fi
+fi
 
 step build 3600 nix-build --quiet '<nixpkgs/nixos>' -A system --out-link "$work/result" \
   -I "nixpkgs=$nixpkgs" -I "nixos-config=$next/configuration.nix"
 new=$(readlink -f "$work/result")
 
 current=changes
-diff -ru /etc/nixos "$next" || :
+[ -n "$upgrade" ] || diff -ru /etc/nixos "$next" || :
 if [ "$new" = "$old" ]; then
   say "changes: none in the system"
 else
@@ -80,7 +106,7 @@ fi
 
 step health 600 sh "$next/host/health.sh"
 
-if [ "$activated" = yes ]; then
+if [ "$activated" = yes ] && [ -z "$upgrade" ]; then
   current=acknowledge
   say "waiting: healthy; a second connection has $ACKNOWLEDGE_SECONDS s to acknowledge"
   deadline=$(($(date +%s) + ACKNOWLEDGE_SECONDS))
@@ -96,8 +122,13 @@ if [ "$new" != "$(readlink -f "$profile")" ] || [ "$activated" = yes ]; then
   step default 300 nix-env --profile "$profile" --set "$new"
   step default 300 "$new/bin/switch-to-configuration" boot
 fi
-ln -sfn "$nixpkgs" /var/lib/nixpkgs/current
-rm -rf /etc/nixos.previous
-mv /etc/nixos /etc/nixos.previous
-mv "$next" /etc/nixos
+ln -sfn "$(basename "$nixpkgs")" /var/lib/nixpkgs/current
+for tree in /var/lib/nixpkgs/nixos-*; do
+  [ "$tree" = "$nixpkgs" ] || rm -rf "$tree"
+done
+if [ -z "$upgrade" ]; then
+  rm -rf /etc/nixos.previous
+  mv /etc/nixos /etc/nixos.previous
+  mv "$next" /etc/nixos
+fi
 say "done: $new is the boot default"

@@ -1,0 +1,34 @@
+#!/bin/sh
+# Hands the newest nixpkgs of the host's release line to the supervisor. Usage:
+# upgrade.sh END LENGTH REBOOT, the minute of the day at which the window ends, how many minutes long it is,
+# and whether a reboot within it is allowed (true or false).
+set -eu
+
+end=$1
+length=$2
+reboot=$3
+# shellcheck source=/dev/null
+. /etc/nixos/parameters
+
+url=$(curl -fsSLI --retry 5 --max-time 60 -o /dev/null -w '%{url_effective}' \
+  "https://channels.nixos.org/nixos-$RELEASE/nixexprs.tar.xz")
+newest=$(basename "$(dirname "$url")")
+if [ "$newest" = "$(readlink /var/lib/nixpkgs/current)" ]; then
+  echo "upgrade: $newest is the newest"
+  exit 0
+fi
+
+tree=$(sh /etc/nixos/host/nixpkgs.sh /var/lib/nixpkgs "$url")
+systemd-run --wait --collect --unit=nixos-rebuild-switch-to-configuration --service-type=exec \
+  --setenv=PATH="$PATH" sh /etc/nixos/host/converge.sh "$tree"
+
+booted=$(readlink -f /run/booted-system/kernel)
+if [ "$reboot" = true ] && [ "$booted" != "$(readlink -f /run/current-system/kernel)" ]; then
+  now=$(($(date +%-H) * 60 + $(date +%-M)))
+  if [ $(((end - now + 1440) % 1440)) -le "$length" ]; then
+    echo "upgrade: rebooting into the new kernel"
+    systemctl reboot
+  else
+    echo "upgrade: the new kernel waits for a reboot; the window is over"
+  fi
+fi
