@@ -1,0 +1,63 @@
+# Commands for people. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plex-on-nixos
+PYTHON := python3
+VENV := $(CACHE)/venv/$(shell { cat requirements-dev.txt; $(PYTHON) --version; } | sha256sum | cut -c 1-16)
+IN_VENV := $(VENV)/bin/python
+
+.PHONY: help
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 20
+
+.PHONY: sandbox
+sandbox: $(VENV)/.complete ## From nothing to a serving host on this computer, without an account
+	@$(IN_VENV) -m sandbox up
+
+.PHONY: sandbox-down
+sandbox-down: $(VENV)/.complete ## Take the sandbox away: no process, mount, namespace or file is left
+	@$(IN_VENV) -m sandbox down
+
+.PHONY: sandbox-ssh
+sandbox-ssh: $(VENV)/.complete ## Log in to the sandbox's host, as its administrator
+	@$(IN_VENV) -m sandbox ssh
+
+.PHONY: toolchain
+toolchain: $(VENV)/.complete ## Pulumi's engine, its Python host and the plugins, for the sandbox
+	@$(IN_VENV) -m sandbox.toolchain
+
+.PHONY: check
+check: $(VENV)/.complete ## Format, lint, types, shell
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/mypy
+	@shellcheck -x $$(git ls-files '*.sh' 'sandbox/pulumi' 'sandbox/enter' .ci/run)
+
+.PHONY: test
+test: $(VENV)/.complete ## Everything that CI runs
+	@$(IN_VENV) -m tests
+
+.PHONY: test-unit
+test-unit: $(VENV)/.complete ## The quick tests alone
+	@$(IN_VENV) -m pytest tests/unit
+
+.PHONY: pins
+pins: $(VENV)/.complete ## Fill in the hashes that nix/pins.json leaves open, into nix/pins.local.json
+	@$(IN_VENV) -m components.make_pins
+
+.PHONY: requirements
+requirements: $(VENV)/.complete ## Pin requirements*.txt anew, with hashes
+	@set -- --python-version 3.11 --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links -q; \
+	$(VENV)/bin/uv pip compile "$$@" --upgrade requirements.in -o requirements.txt && \
+	$(VENV)/bin/uv pip compile "$$@" --upgrade -c requirements.txt requirements-dev.in -o requirements-dev.txt
+
+.PHONY: venv
+venv: $(VENV)/.complete ## The Python environment of the sandbox and the tests; prints its python
+	@echo $(IN_VENV)
+
+$(VENV)/.complete:
+	@echo "Python packages into $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV) || { echo 'python3 cannot make virtual environments: apt install python3-venv' >&2; exit 1; }
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@

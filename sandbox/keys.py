@@ -1,0 +1,65 @@
+"""The sandbox's administrator: an SSH key made once, and what `ssh` needs to be told of the host."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from sandbox.paths import STATE
+
+ADMINISTRATOR = "owner"
+
+
+def public_key(state: Path = STATE) -> str:
+    """The administrator's public key; the pair is made at the first call."""
+    private = state / "ssh" / "id_ed25519"
+    if not private.exists():
+        private.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        subprocess.run(
+            [
+                "ssh-keygen",
+                "-q",
+                "-t",
+                "ed25519",
+                "-N",
+                "",
+                "-C",
+                ADMINISTRATOR,
+                "-f",
+                str(private),
+            ],
+            check=True,
+        )
+    return private.with_suffix(".pub").read_text().strip()
+
+
+def ssh_command(outputs: dict[str, Any], *more: str, state: Path = STATE) -> list[str]:
+    """`ssh` as the administrator, with the host key that the stack's outputs name and no other.
+
+    Args:
+        outputs: the stack's outputs.
+        more: further arguments, options before the remote command.
+    """
+    folder = state / "ssh"
+    known_hosts = folder / "known_hosts"
+    known_hosts.write_text(outputs["knownHosts"] + "\n")
+    user, host = outputs["ssh"].removeprefix("ssh ").split("@")
+    return [
+        "ssh",
+        "-F",
+        "none",
+        "-i",
+        str(folder / "id_ed25519"),
+        "-o",
+        "IdentitiesOnly=yes",
+        "-o",
+        f"UserKnownHostsFile={known_hosts}",
+        "-o",
+        "StrictHostKeyChecking=yes",
+        "-l",
+        user,
+        *more[:-1],
+        host,
+        *more[-1:],
+    ]

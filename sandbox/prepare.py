@@ -1,0 +1,54 @@
+"""What the machines are made of, and what they fetch from GitHub and releases.nixos.org."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from sandbox.errors import SandboxError
+from sandbox.machine import base
+from sandbox.machine.installer import tarball as installer
+from sandbox.nixpkgs import tarball as nixpkgs
+from sandbox.paths import STATE
+
+RELEASE = "26.05"
+_INSTALLER_URL = (
+    "https://github.com/nix-community/nixos-images/releases/download/nixos-25.11/" + installer.NAME
+)
+
+
+def run(say: Callable[[str], None], state: Path = STATE) -> None:
+    """Make the machines' base, the files of the internet's stand-in, and their pins.
+
+    Raises:
+        SandboxError: the base cannot be made.
+    """
+    try:
+        asyncio.run(base.ensure(say))
+    except base.BaseError as error:
+        raise SandboxError(str(error)) from error
+    kexec = installer.tarball()
+    _publish(state, _INSTALLER_URL, kexec)
+    made = nixpkgs.make(RELEASE)
+    _publish(state, made.url, made.content)
+    pins = {
+        "installer": {
+            "x86_64": {"url": _INSTALLER_URL, "sha256": hashlib.sha256(kexec).hexdigest()}
+        },
+        "nixpkgs": {RELEASE: {"url": made.url, "sha256": made.nar_hash}},
+    }
+    (state / "pins.json").write_text(json.dumps(pins, indent=2) + "\n")
+
+
+def _publish(state: Path, url: str, content: bytes) -> None:
+    """Lay a file where the internet's stand-in finds it: by host and path."""
+    path = state / "internet" / url.removeprefix("https://")
+    if path.exists() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_bytes(content)
+    fresh.replace(path)

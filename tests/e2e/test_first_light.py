@@ -1,0 +1,154 @@
+"""From nothing to a serving host, and what every later run does to it. The order is a day's order."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from sandbox import credentials
+from tests.e2e.sandbox import COUNT_SSH, Sandbox
+
+URL = "https://plex.films.sandbox"
+PAGE = "This Plex server has not been claimed yet"
+
+
+def resources(done_output: str) -> dict[str, int]:
+    """Pulumi's closing count of resources, as {"unchanged": 22}."""
+    closing = done_output.split("Resources:")[-1]
+    return {what: int(count) for count, what in re.findall(r"(\d+) (\w+)", closing)}
+
+
+def test_a_media_file_arrives_by_https_as_it_is_in_the_bucket(sandbox: Sandbox) -> None:
+    assert "One Note, Unabridged.wav: the same by HTTPS as in the bucket" in sandbox.first.stdout
+    assert f"{URL} is closed, until Plex has an owner" in sandbox.first.stdout
+
+
+def test_an_unclaimed_host_serves_nothing_but_the_page(sandbox: Sandbox) -> None:
+    sandbox.ssh("curl -fsS -X DELETE http://127.0.0.1:32400/myplex/account >/dev/null")
+    sandbox.ssh("while test -e /run/plex-gate/open; do sleep 0.1; done")
+    forged = ["-H", "X-Forwarded-For: 127.0.0.1", "-H", "X-Real-IP: 127.0.0.1"]
+    for path in ("/", "/web", "/identity", "/library/all", "/myplex/claim?token=claim-x"):
+        for more in ([], ["-X", "POST"], forged):
+            answer = sandbox.curl("-i", *more, f"{URL}{path}").stdout
+            assert answer.startswith("HTTP/2 503"), answer
+            assert PAGE in answer
+            assert "retry-after: 30" in answer.lower()
+    sandbox.python("-m", "sandbox", "up")
+    assert sandbox.curl(f"{URL}/identity", "-o", "/dev/null", "-w", "%{http_code}").stdout == "200"
+
+
+def test_a_second_run_changes_nothing_and_opens_no_connection(sandbox: Sandbox) -> None:
+    with sandbox.rules(COUNT_SSH):
+        done = sandbox.pulumi("up", "--yes")
+        connections = sandbox.counted()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(resources(done.stdout)) == {"unchanged"}
+    assert connections == 0
+
+
+def test_a_preview_of_nothing_works_without_the_api(sandbox: Sandbox) -> None:
+    with sandbox.rules("tcp dport 8000 reject with tcp reset"):
+        done = sandbox.pulumi("preview")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(resources(done.stdout)) == {"unchanged"}
+
+
+def test_a_changed_time_zone_is_one_line_and_two_connections(sandbox: Sandbox) -> None:
+    sandbox.set("timeZone", "Europe/Berlin")
+    preview = sandbox.pulumi("preview", "--diff")
+    changed = [
+        line.strip()
+        for line in preview.stdout.splitlines()
+        if re.match(r"\s*[+-]\s.*(timeZone|Zone)", line)
+    ]
+    assert changed == ['- time.timeZone = "UTC";', '+ time.timeZone = "Europe/Berlin";'] or [
+        re.sub(r"\s+", " ", line) for line in changed
+    ] == ['- time.timeZone = "UTC";', '+ time.timeZone = "Europe/Berlin";'], preview.stdout
+
+    with sandbox.rules(COUNT_SSH):
+        done = sandbox.pulumi("up", "--yes", "--skip-preview")
+        connections = sandbox.counted()
+    assert done.returncode == 0, done.stdout + done.stderr
+    counts = resources(done.stdout)
+    assert counts.pop("updated") == 1
+    assert set(counts) == {"unchanged"}
+    assert connections == 2
+    assert sandbox.ssh("date +%Z").strip() in ("CET", "CEST")
+    assert sandbox.ssh("readlink /etc/localtime").strip().endswith("Europe/Berlin")
+
+
+def test_a_failed_build_leaves_the_host_as_it_was(sandbox: Sandbox) -> None:
+    before = sandbox.ssh("readlink -f /run/current-system")
+    sandbox.set("packages", '["no-such-package"]')
+    done = sandbox.pulumi("up", "--yes", "--skip-preview")
+    assert done.returncode != 0
+    assert "nixpkgs has no package no-such-package" in done.stdout + done.stderr
+    assert "the host is as it was" in done.stdout + done.stderr
+    assert sandbox.ssh("readlink -f /run/current-system") == before
+    sandbox.set("packages", '["htop"]')
+    assert sandbox.pulumi("up", "--yes", "--skip-preview").returncode == 0
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo"])
+def test_a_lost_acknowledgement_is_rolled_back_and_the_next_run_succeeds(
+    sandbox: Sandbox, zone: str
+) -> None:
+    before = sandbox.ssh("readlink -f /run/current-system").strip()
+    sandbox.set("acknowledgeSeconds", "10")
+    sandbox.set("timeZone", zone)
+    # The first connection gets through; those after it meet silence until the host has gone back.
+    with sandbox.rules(
+        "ip daddr 203.0.113.0/24 tcp dport 22 tcp flags & (syn | ack) == syn"
+        " limit rate over 1/minute burst 1 packets counter drop"
+    ):
+        done = sandbox.pulumi("up", "--yes", "--skip-preview")
+    assert done.returncode != 0
+    assert "no second connection came within 10 s" in done.stdout + done.stderr
+    assert sandbox.ssh("readlink -f /run/current-system").strip() == before
+
+    again = sandbox.pulumi("up", "--yes", "--skip-preview")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert sandbox.ssh("readlink /etc/localtime").strip().endswith(zone)
+
+
+def test_no_secret_lies_where_it_should_not(sandbox: Sandbox) -> None:
+    private = sandbox.ssh("sudo cat /etc/ssh/ssh_host_ed25519_key").splitlines()[1]
+    secrets = {
+        "Hetzner's token": credentials.HCLOUD_TOKEN,
+        "B2's application key": credentials.B2_APPLICATION_KEY,
+        "the host's private key": private,
+    }
+    for name, secret in secrets.items():
+        quoted = f"[{secret[0]}]{secret[1:]}"  # a pattern that does not find itself
+        for place, command in {
+            "the store": f"sudo grep -rlF -e '{secret}' /nix/store --include=* | grep -v '^$' | head -n 3",
+            "the journal": f"sudo journalctl -o cat | grep -c '{quoted}' | grep -v '^0$'",
+            "a command line": f"sudo sh -c 'cat /proc/[0-9]*/cmdline' | tr '\\0' ' ' | grep -c '{quoted}'"
+            " | grep -v '^0$'",
+        }.items():
+            found = sandbox.python("-m", "sandbox", "ssh", command).stdout
+            assert not found.strip(), f"{name} is in {place}: {found}"
+        for path in (sandbox.state / "pulumi-state").rglob("*"):
+            if path.is_file():
+                assert secret.encode() not in path.read_bytes(), f"{name} is in {path}"
+        for path in [
+            *sandbox.state.rglob("*.log"),
+            *(sandbox.state / "pulumi-home").rglob("*.log"),
+        ]:
+            assert secret.encode() not in path.read_bytes(), f"{name} is in {path}"
+    user_data = sandbox.ssh("curl -fsS http://169.254.169.254/hetzner/v1/userdata")
+    assert "BEGIN PRIVATE KEY" in user_data, "the install host key, and only that one"
+    for name, secret in secrets.items():
+        assert secret not in user_data, f"{name} is in user_data"
+
+
+def test_destroy_takes_everything_away(sandbox: Sandbox) -> None:
+    done = sandbox.pulumi("destroy", "--yes", "--skip-preview")
+    assert done.returncode == 0, done.stdout + done.stderr
+    listing = sandbox.curl(
+        "-H",
+        f"Authorization: Bearer {credentials.HCLOUD_TOKEN}",
+        "http://127.0.0.1:8000/v1/servers",
+    ).stdout
+    assert '"servers":[]' in listing.replace(" ", "")
