@@ -1,0 +1,1 @@
+"""The API's paths, one module for each kind of resource."""
