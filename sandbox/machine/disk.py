@@ -1,0 +1,58 @@
+"""A machine's disk: a sparse file behind a loop device."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from sandbox.machine.run import CommandError, run
+
+
+def make(image: Path, gigabytes: int) -> None:
+    """Make an empty disk."""
+    with image.open("xb") as file:
+        file.truncate(gigabytes * 1024**3)
+    image.chmod(0o600)
+
+
+async def attach(image: Path) -> str:
+    """Connect the disk, with its partitions, and return the device's name, for example "loop3"."""
+    for device in await attached(image):
+        return device
+    device = (await run("losetup", "--find", "--show", str(image))).strip()
+    # This computer's kernel may know no GPT, so the partitions are told to it. There may be none yet.
+    with suppress(CommandError):
+        await run("partx", "--add", device)
+    return Path(device).name
+
+
+async def detach(image: Path) -> None:
+    """Disconnect the disk. Its machine must be off."""
+    for device in await attached(image):
+        # Partitions that were told to the kernel outlive their disk; a dead machine's mounts end later.
+        for attempt in range(50):
+            with suppress(CommandError):
+                await run("partx", "--delete", f"/dev/{device}")
+            if not _partitions(device):
+                break
+            await asyncio.sleep(0.01 * attempt)
+        await run("losetup", "--detach", f"/dev/{device}")
+
+
+async def attached(image: Path) -> list[str]:
+    """The loop devices of an image, or of all images below a folder."""
+    listed = await run("losetup", "--list", "--json", "--output", "NAME,BACK-FILE")
+    devices = json.loads(listed)["loopdevices"] if listed.strip() else []
+    return [
+        Path(device["name"]).name
+        for device in devices
+        # A removed file is still named, with a remark.
+        if (back := Path(str(device["back-file"]).removesuffix(" (deleted)"))) == image
+        or image in back.parents
+    ]
+
+
+def _partitions(device: str) -> list[Path]:
+    return list(Path(f"/sys/block/{device}").glob(f"{device}p*"))
