@@ -1,0 +1,217 @@
+"""Buckets and file versions: their metadata in memory and on disk, their bytes on disk."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sandbox.b2 import files
+from sandbox.b2.errors import B2Error, bad_request
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket; `type` is allPrivate or allPublic."""
+
+    id: str
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a file. `action` is upload, or hide for a mark that hides the ones before."""
+
+    id: str
+    bucket_id: str
+    name: str
+    action: str
+    size: int
+    sha1: str | None
+    content_type: str | None
+    info: dict[str, str]
+    uploaded: int  # milliseconds since 1970
+
+
+class Store:
+    """Everything under one folder: a folder for each bucket, two files for each version in it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._buckets: dict[str, Bucket] = {}
+        self._versions: dict[str, dict[str, list[Version]]] = {}  # newest first
+        self._names: dict[str, list[str]] = {}  # sorted
+        self._by_id: dict[str, Version] = {}
+        self._last_time = 0
+        for path in sorted(directory.glob("*/bucket.json")):
+            self._load(path)
+
+    def buckets(self) -> list[Bucket]:
+        """All buckets by name."""
+        return sorted(self._buckets.values(), key=lambda bucket: bucket.name)
+
+    def bucket(self, bucket_id: str) -> Bucket:
+        """Raises B2Error for a bucket that is not there."""
+        if bucket_id not in self._buckets:
+            raise B2Error(400, "bad_bucket_id", f"Invalid bucketId: {bucket_id}")
+        return self._buckets[bucket_id]
+
+    def bucket_named(self, name: str) -> Bucket | None:
+        """Names are unique without regard to case, but found as they were written."""
+        return next((b for b in self._buckets.values() if b.name == name), None)
+
+    def create_bucket(self, name: str, bucket_type: str) -> Bucket:
+        """Raises B2Error for a name that is taken."""
+        if any(bucket.name.lower() == name.lower() for bucket in self._buckets.values()):
+            raise B2Error(400, "duplicate_bucket_name", "Bucket name is already in use.")
+        bucket = Bucket(secrets.token_hex(12), name, bucket_type)
+        files.write_json(self._directory / bucket.id / "bucket.json", asdict(bucket))
+        self._add_bucket(bucket)
+        return bucket
+
+    def delete_bucket(self, bucket_id: str) -> Bucket:
+        """Raises B2Error for a bucket that still holds a version."""
+        bucket = self.bucket(bucket_id)
+        if self._names[bucket_id]:
+            raise B2Error(400, "cannot_delete_non_empty_bucket", "Cannot delete non-empty bucket")
+        (self._directory / bucket_id / "bucket.json").unlink()
+        (self._directory / bucket_id).rmdir()
+        del self._buckets[bucket_id], self._versions[bucket_id], self._names[bucket_id]
+        return bucket
+
+    def version(self, file_id: str) -> Version:
+        """Raises B2Error for a version that is not there."""
+        if file_id not in self._by_id:
+            raise B2Error(404, "not_found", f"Invalid fileId: {file_id}")
+        return self._by_id[file_id]
+
+    def versions(self, bucket_id: str, name: str) -> list[Version]:
+        """Of one file, newest first."""
+        return list(self._versions[self.bucket(bucket_id).id].get(name, ()))
+
+    def current(self, bucket_id: str, name: str) -> Version | None:
+        """What the name stands for now: None where nothing is, or where it is hidden."""
+        newest = self._versions[self.bucket(bucket_id).id].get(name)
+        return newest[0] if newest and newest[0].action == "upload" else None
+
+    def names_from(self, bucket_id: str, start: str) -> Iterator[str]:
+        """The bucket's file names, hidden ones too, in order, from `start` on."""
+        names = self._names[self.bucket(bucket_id).id]
+        for index in range(bisect_left(names, start), len(names)):
+            yield names[index]
+
+    def content(self, version: Version) -> Path:
+        """Where the bytes of an uploaded version lie."""
+        return self._directory / version.bucket_id / version.id
+
+    def incoming(self, bucket_id: str) -> Path:
+        """A new path for bytes that are still arriving. An unfinished one is never looked at."""
+        return self._directory / bucket_id / f".incoming-{secrets.token_hex(8)}"
+
+    def upload(
+        self,
+        bucket_id: str,
+        name: str,
+        arrived: Path,
+        *,
+        size: int,
+        sha1: str,
+        content_type: str,
+        info: dict[str, str],
+    ) -> Version:
+        """Makes what has arrived the newest version of `name`."""
+        version = Version(
+            *self._new_id(bucket_id), name, "upload", size, sha1, content_type, info, self._now()
+        )
+        arrived.replace(self.content(version))
+        return self._record(version)
+
+    def hide(self, bucket_id: str, name: str) -> Version:
+        """Hides a file. Raises B2Error for one that is hidden already or not there."""
+        newest = self.versions(bucket_id, name)
+        if not newest:
+            raise B2Error(400, "no_such_file", "File not present: " + name)
+        if newest[0].action == "hide":
+            raise B2Error(400, "already_hidden", "File already hidden: " + name)
+        return self._record(
+            Version(*self._new_id(bucket_id), name, "hide", 0, None, None, {}, self._now())
+        )
+
+    def delete(self, file_id: str, name: str) -> Version:
+        """Deletes one version for good. Raises B2Error unless ID and name belong together."""
+        version = self._by_id.get(file_id)
+        if version is None or version.name != name:
+            raise B2Error(400, "file_not_present", f"File not present: {name} {file_id}")
+        (self._directory / version.bucket_id / f"{version.id}.json").unlink()
+        self.content(version).unlink(missing_ok=True)
+        del self._by_id[file_id]
+        versions = self._versions[version.bucket_id]
+        versions[name].remove(version)
+        if not versions[name]:
+            del versions[name]
+            self._names[version.bucket_id].remove(name)
+        return version
+
+    def _load(self, path: Path) -> None:
+        bucket = Bucket(**json.loads(path.read_text()))
+        self._add_bucket(bucket)
+        for left_over in path.parent.glob(".incoming-*"):
+            left_over.unlink()
+        loaded = [Version(**json.loads(p.read_text())) for p in path.parent.glob("4_*.json")]
+        for version in sorted(loaded, key=lambda version: version.uploaded):
+            self._index(version)
+
+    def _add_bucket(self, bucket: Bucket) -> None:
+        self._buckets[bucket.id] = bucket
+        self._versions[bucket.id] = {}
+        self._names[bucket.id] = []
+
+    def _record(self, version: Version) -> Version:
+        files.write_json(
+            self._directory / version.bucket_id / f"{version.id}.json", asdict(version)
+        )
+        self._index(version)
+        return version
+
+    def _index(self, version: Version) -> None:
+        versions = self._versions[version.bucket_id]
+        if version.name not in versions:
+            versions[version.name] = []
+            insort(self._names[version.bucket_id], version.name)
+        versions[version.name].insert(0, version)
+        self._by_id[version.id] = version
+        self._last_time = max(self._last_time, version.uploaded)
+
+    def _new_id(self, bucket_id: str) -> tuple[str, str]:
+        unique = secrets.token_hex(8)
+        when = time.strftime("d%Y%m%d_m%H%M%S", time.gmtime())
+        return f"4_z{self.bucket(bucket_id).id}_f{unique}_{when}_c000_v0001000_t0000", bucket_id
+
+    def _now(self) -> int:
+        """Never the same twice, since the order of versions is told by it."""
+        self._last_time = max(self._last_time + 1, int(time.time() * 1000))
+        return self._last_time
+
+
+def check_file_name(name: str) -> str:
+    """The name itself. Raises B2Error for one that B2 refuses."""
+    faults = {
+        "File names must not be empty": not name,
+        "File name too long in utf8": len(name.encode()) > 1024,
+        "File names must not start with '/'": name.startswith("/"),
+        "File names must not end with '/'": name.endswith("/"),
+        "File names must not contain '//'": "//" in name,
+        "File names must not contain '\\'": "\\" in name,
+        "File names must not contain control characters": any(
+            ord(character) < 32 or ord(character) == 127 for character in name
+        ),
+    }
+    for message, wrong in faults.items():
+        if wrong:
+            raise bad_request(message)
+    return name

@@ -1,0 +1,83 @@
+"""b2_upload_file: a whole file in one request."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import re
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from urllib.parse import unquote
+
+from sandbox.b2.errors import B2Error, bad_request
+from sandbox.b2.keys import Key
+from sandbox.b2.store import Store, Version, check_file_name
+
+_INFO = "x-bz-info-"
+_HEX_LENGTH = 40
+
+
+async def receive(
+    store: Store, key: Key, bucket_id: str, headers: Mapping[str, str], body: AsyncIterator[bytes]
+) -> Version:
+    """Stores the request's body as a new version.
+
+    Raises:
+        B2Error: a header is missing or wrong, the key may not, or the bytes have another SHA-1.
+    """
+    name = check_file_name(unquote(_header(headers, "x-bz-file-name")))
+    key.require("writeFiles", bucket_id, name)
+    store.bucket(bucket_id)
+    expected = _header(headers, "x-bz-content-sha1")
+    arrived = store.incoming(bucket_id)
+    try:
+        size, sha1 = await _write(arrived, body, at_end=expected == "hex_digits_at_end")
+        if expected == "hex_digits_at_end":
+            sha1, expected = sha1.split()
+        if expected == "do_not_verify":
+            expected = sha1
+        if expected.removeprefix("unverified:") != sha1:
+            raise bad_request("Sha1 did not match data received")
+        return store.upload(
+            bucket_id,
+            name,
+            arrived,
+            size=size,
+            sha1=sha1,
+            content_type=_content_type(headers.get("content-type", ""), name),
+            info={k[len(_INFO) :]: unquote(v) for k, v in headers.items() if k.startswith(_INFO)},
+        )
+    finally:
+        arrived.unlink(missing_ok=True)
+
+
+async def _write(path: Path, body: AsyncIterator[bytes], *, at_end: bool) -> tuple[int, str]:
+    """The bytes' count and SHA-1. With `at_end` the last 40 are no data but follow that SHA-1."""
+    sha1 = hashlib.sha1(usedforsecurity=False)
+    size, held = 0, b""
+    with path.open("wb") as file:
+        async for chunk in body:
+            held += chunk
+            ready = len(held) - _HEX_LENGTH if at_end else len(held)
+            if ready > 0:
+                sha1.update(held[:ready])
+                size += file.write(held[:ready])
+                held = held[ready:]
+    if not at_end:
+        return size, sha1.hexdigest()
+    if not re.fullmatch(rb"[0-9a-f]{40}", held):
+        raise bad_request("Missing SHA-1 at the end of the data")
+    return size, f"{sha1.hexdigest()} {held.decode()}"
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    value = headers.get(name)
+    if not value:
+        raise B2Error(400, "bad_request", f"Missing header: {name}")
+    return value
+
+
+def _content_type(asked: str, name: str) -> str:
+    if asked != "b2/x-auto":
+        return asked or "application/octet-stream"
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"

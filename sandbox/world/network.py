@@ -1,0 +1,88 @@
+"""The world's network namespace: made, made right again, and taken away, by `ip` from the main one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from sandbox.world import addresses
+
+# The first is where those come from who call a machine and name no address of their own.
+_ADDRESSES = (
+    addresses.LAPTOP,
+    addresses.GATEWAY,
+    addresses.METADATA,
+    *addresses.RESOLVERS,
+    addresses.INTERNET,
+    addresses.B2,
+    addresses.ACME,
+)
+_ADDRESSES6 = (
+    f"{addresses.GATEWAY6}/64",
+    f"{addresses.METADATA6}/64",
+    *(f"{address}/128" for address in addresses.RESOLVERS6),
+    f"{addresses.LAPTOP6}/128",
+)
+_MAC = "02:00:00:00:00:01"
+_SETTINGS = {
+    "net/ipv4/ip_forward": 1,
+    "net/ipv6/conf/all/forwarding": 1,
+    # One machine reaches another through the gateway, as at Hetzner, though both are on one bridge.
+    "net/ipv4/conf/all/send_redirects": 0,
+    f"net/ipv4/conf/{addresses.SWITCH}/send_redirects": 0,
+}
+
+
+def up(namespace: str) -> None:
+    """Makes the namespace with the switch and all addresses on it; what is there already stays.
+
+    Raises:
+        subprocess.CalledProcessError: `ip` failed; `stderr` has what it said.
+    """
+    if not _is_alive(namespace):
+        _forget(namespace)
+        _run("ip", "netns", "add", namespace)
+    switch = addresses.SWITCH
+    ip = ("ip", "-n", namespace)
+    _run(*ip, "link", "set", "lo", "up")
+    if not _links(namespace, switch):
+        # An address of its own, or it would take a machine's, and another one when that goes.
+        _run(*ip, "link", "add", switch, "address", _MAC, "type", "bridge", "forward_delay", "0")
+    for name, value in _SETTINGS.items():
+        _run("ip", "netns", "exec", namespace, "sh", "-c", f"echo {value} >/proc/sys/{name}")
+    _run(*ip, "link", "set", switch, "up")
+    for address in _ADDRESSES:
+        _run(*ip, "address", "replace", f"{address}/32", "dev", switch)
+    for address in _ADDRESSES6:
+        # Whether somebody else has the address would take a second to find out.
+        _run(*ip, "address", "replace", address, "dev", switch, "nodad")
+    _run(*ip, "route", "replace", addresses.MACHINES, "dev", switch, "src", addresses.LAPTOP)
+    _run(*ip, "route", "replace", addresses.MACHINES6, "dev", switch, "src", addresses.LAPTOP6)
+
+
+def down(namespace: str) -> None:
+    """Removes the namespace and those of its machines. Nothing may run in them any more."""
+    for found in sorted(Path("/run/netns").glob(f"{namespace}*")):
+        if found.name == namespace or found.name.startswith(f"{namespace}-"):
+            _forget(found.name)
+
+
+def _is_alive(namespace: str) -> bool:
+    """Whether the name stands for a namespace, and is not just a file that was left behind."""
+    entered = ["ip", "netns", "exec", namespace, "true"]
+    return subprocess.run(entered, capture_output=True, check=False).returncode == 0
+
+
+def _forget(namespace: str) -> None:
+    if Path("/run/netns", namespace).exists():
+        _run("ip", "netns", "delete", namespace)
+
+
+def _links(namespace: str, name: str) -> list[object]:
+    shown = json.loads(_run("ip", "-n", namespace, "-j", "link", "show"))
+    return [link for link in shown if link.get("ifname") == name]
+
+
+def _run(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,144 @@
+"""The daemon: everything that lives in the world, in the order in which one part needs the other."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from sandbox import credentials
+from sandbox.b2.app import create_app as create_b2
+from sandbox.b2.hosts import NAMES as B2_NAMES
+from sandbox.hetzner.app import create_app as create_api
+from sandbox.hetzner.machines import Machines
+from sandbox.hetzner.power import resume
+from sandbox.hetzner.state import State
+from sandbox.world import acme, addresses, bucket, http, internet, metadata, resolver
+from sandbox.world.ca import Authority, write
+from sandbox.world.connected import Connected
+from sandbox.world.dhcp import Dhcp
+from sandbox.world.resolver import Resolver
+
+log = logging.getLogger(__name__)
+
+
+class Fleet(Machines, Protocol):
+    """Machines that outlive the daemon."""
+
+    async def resume(self) -> None:
+        """Find the machines of an earlier run."""
+
+    async def close(self) -> None:
+        """Stop all machines; what they are stays."""
+
+
+@dataclass(frozen=True)
+class World:
+    """What a daemon is made of: its folder, Pebble's program, and the machines behind the API."""
+
+    state: Path
+    pebble: Path
+    fleet: Callable[[], Awaitable[Fleet]]
+
+
+async def run(world: World, stop: asyncio.Event) -> None:
+    """Serves everything until `stop`. `world.json` is there exactly while all of it answers.
+
+    Has to be run in the world's network namespace, see `network.up`.
+
+    Raises:
+        OSError, RuntimeError: a part did not start.
+    """
+    ready = world.state / "world.json"
+    ready.unlink(missing_ok=True)
+    async with _everything(world):
+        write(ready, json.dumps(_summary(), indent=1).encode())
+        log.info("the world is ready")
+        try:
+            await stop.wait()
+        finally:
+            ready.unlink(missing_ok=True)
+            log.info("the world ends")
+
+
+@asynccontextmanager
+async def _everything(world: World) -> AsyncIterator[None]:
+    authority = Authority(world.state)
+    state = State(world.state / "hetzner", zones=[credentials.ZONE])
+    async with AsyncExitStack() as stack:
+        names = Resolver(addresses.NAMES, state)
+        everywhere = (*addresses.RESOLVERS, *addresses.RESOLVERS6)
+        await stack.enter_async_context(resolver.serving(names, everywhere))
+        lines = "".join(f"nameserver {address}\n" for address in addresses.RESOLVERS)
+        write(world.state / "resolv.conf", lines.encode())
+
+        dhcp = Dhcp(world.state)
+        stack.push_async_callback(dhcp.close)
+        await dhcp.apply(state.servers())
+
+        await stack.enter_async_context(_sites(world.state, authority))
+        await stack.enter_async_context(
+            http.serving(
+                metadata.create_app(state.servers),
+                (addresses.METADATA, 80),
+                (f"{addresses.METADATA6}%{addresses.SWITCH}", 80),
+            )
+        )
+        await stack.enter_async_context(_certificates(world, authority))
+
+        fleet = await world.fleet()
+        stack.push_async_callback(fleet.close)
+        for server in state.machines:
+            await fleet.firewall(server.id, state.firewall_rules(server.id))
+        await fleet.resume()
+        machines = Connected(fleet, lambda: dhcp.apply(state.servers()))
+        await resume(state, machines)
+        api = create_api(state, machines, token=credentials.HCLOUD_TOKEN)
+        await stack.enter_async_context(
+            http.serving(api, ("127.0.0.1", addresses.API_PORT), lifespan="on")
+        )
+        yield
+
+
+@asynccontextmanager
+async def _sites(state: Path, authority: Authority) -> AsyncIterator[None]:
+    """The internet's sites and Backblaze."""
+    sites = internet.create_app(state / "internet", addresses.INTERNET_NAMES)
+    sites_tls = authority.issue("internet", addresses.INTERNET_NAMES)
+    backblaze = create_b2(state / "b2")
+    bucket.prepare(backblaze.state.service)
+    backblaze_tls = authority.issue("backblaze", B2_NAMES)
+    async with (
+        http.serving(sites, (addresses.INTERNET, 443), tls=sites_tls),
+        http.serving(backblaze, (addresses.B2, 443), tls=backblaze_tls),
+    ):
+        yield
+
+
+@asynccontextmanager
+async def _certificates(world: World, authority: Authority) -> AsyncIterator[None]:
+    """Let's Encrypt, and the bundle of everything that is trusted here."""
+    folder = world.state / "acme"
+    tls = authority.issue("letsencrypt", addresses.ACME_NAMES)
+    async with (
+        acme.serving(world.pebble, folder, authority) as front,
+        http.serving(front, (addresses.ACME, 443), tls=tls),
+    ):
+        trusted = authority.certificate.read_bytes() + acme.roots(folder)
+        write(world.state / "ca-bundle.pem", trusted)
+        yield
+
+
+def _summary() -> dict[str, object]:
+    return {
+        "pid": os.getpid(),
+        "api": f"http://127.0.0.1:{addresses.API_PORT}/v1",
+        "resolvers": addresses.RESOLVERS,
+        "names": addresses.NAMES,
+    }
