@@ -62,8 +62,6 @@ def arguments(words: list[str], state: Path = STATE) -> list[str]:
     command = [str(toolchain.locations().pulumi), *words]
     verb = next((word for word in words if not word.startswith("-")), "")
     if verb in _CONFIGURED:
-        if not named:
-            command += ["--stack", STACK]
         command += ["--config-file", str(configuration_file(state))]
     return command
 
@@ -123,4 +121,4 @@ def prepare(administrator: str, public_key: str, *, state: Path = STATE) -> None
         fresh.rename(configuration_file(state))
     listed = json.loads(quietly(["stack", "ls", "--json"], state=state))
     if STACK not in {each["name"] for each in listed}:
-        quietly(["stack", "init", STACK, "--no-select"], state=state)
+        quietly(["stack", "init", STACK], state=state)

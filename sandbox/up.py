@@ -24,7 +24,7 @@ def _step(what: str) -> Iterator[None]:
 
 
 def _say(line: str) -> None:
-    _console.print(f"  {line}", markup=False)
+    _console.print(f"  {line}", markup=False, soft_wrap=True)
 
 
 def run() -> None:

@@ -61,19 +61,22 @@ PACKAGES = (
     "xz-utils",
 )
 
-# Debian starts these; no stage of a machine wants them.
+# Debian starts these; no stage of a machine wants them. The last three see a new root at each boot.
 _UNWANTED = (
-    "multi-user.target.wants/e2scrub_reap.service",
-    "multi-user.target.wants/nginx.service",
-    "multi-user.target.wants/remote-fs.target",
-    "sysinit.target.wants/nftables.service",
-    "sysinit.target.wants/systemd-pstore.service",
-    "getty.target.wants/getty@tty1.service",
-    "timers.target.wants/apt-daily-upgrade.timer",
-    "timers.target.wants/apt-daily.timer",
-    "timers.target.wants/dpkg-db-backup.timer",
-    "timers.target.wants/e2scrub_all.timer",
-    "timers.target.wants/fstrim.timer",
+    "etc/systemd/system/getty.target.wants/getty@tty1.service",
+    "etc/systemd/system/multi-user.target.wants/e2scrub_reap.service",
+    "etc/systemd/system/multi-user.target.wants/nginx.service",
+    "etc/systemd/system/multi-user.target.wants/remote-fs.target",
+    "etc/systemd/system/sysinit.target.wants/nftables.service",
+    "etc/systemd/system/sysinit.target.wants/systemd-pstore.service",
+    "etc/systemd/system/timers.target.wants/apt-daily-upgrade.timer",
+    "etc/systemd/system/timers.target.wants/apt-daily.timer",
+    "etc/systemd/system/timers.target.wants/dpkg-db-backup.timer",
+    "etc/systemd/system/timers.target.wants/e2scrub_all.timer",
+    "etc/systemd/system/timers.target.wants/fstrim.timer",
+    "usr/lib/systemd/system/sysinit.target.wants/ldconfig.service",
+    "usr/lib/systemd/system/sysinit.target.wants/systemd-firstboot.service",
+    "usr/lib/systemd/system/sysinit.target.wants/systemd-journal-catalog-update.service",
 )
 
 
@@ -139,6 +142,8 @@ async def _bootstrap(root: Path, progress: Callable[[str], None]) -> None:
         "--variant=minbase",
         f"--include={','.join(PACKAGES)}",
         '--aptopt=APT::Install-Recommends "false"',
+        # What a power cut loses here is made again.
+        "--dpkgopt=force-unsafe-io",
         "--dpkgopt=path-exclude=/usr/share/doc/*",
         "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
@@ -169,7 +174,7 @@ async def _bootstrap(root: Path, progress: Callable[[str], None]) -> None:
 def _settle(root: Path) -> None:
     units = root / "etc/systemd/system"
     for unit in _UNWANTED:
-        (units / unit).unlink(missing_ok=True)
+        (root / unit).unlink(missing_ok=True)
     tree.link(
         units / "multi-user.target.wants/systemd-networkd.service",
         "/usr/lib/systemd/system/systemd-networkd.service",

@@ -29,7 +29,11 @@ async def attach(image: Path) -> str:
 
 
 async def detach(image: Path) -> None:
-    """Disconnect the disk. Its machine must be off."""
+    """Disconnect the disk. Its machine must be off.
+
+    Raises:
+        CommandError: something else has it open.
+    """
     for device in await attached(image):
         # Partitions that were told to the kernel outlive their disk; a dead machine's mounts end later.
         for attempt in range(50):
@@ -38,7 +42,10 @@ async def detach(image: Path) -> None:
             if not _partitions(device):
                 break
             await asyncio.sleep(0.01 * attempt)
-        await run("losetup", "--detach", f"/dev/{device}")
+        with suppress(CommandError):
+            await run("losetup", "--detach", f"/dev/{device}")
+    if still := await attached(image):
+        raise CommandError(f"{image} is still in use by {', '.join(still)}")
 
 
 async def attached(image: Path) -> list[str]:

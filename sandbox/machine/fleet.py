@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from contextlib import suppress
 from pathlib import Path
 
 from sandbox.hetzner.machines import FirewallRule, MachineSpec
-from sandbox.machine import cgroups, disk, firewall
+from sandbox.machine import cgroups, disk, firewall, network
 from sandbox.machine.layers import Layers
 from sandbox.machine.machine import Machine
-from sandbox.machine.run import CommandError, run
 
 _PATIENCE = 20.0
 """Seconds that a machine gets to stop of its own accord when the sandbox goes down."""
@@ -92,7 +90,11 @@ class Fleet:
         return machine is not None and machine.running()
 
     async def resume(self) -> None:
-        """Find the machines of an earlier run by their folders, and start those that had power."""
+        """Find the machines of an earlier run by their folders, and start those that had power.
+
+        What such a run left running when it was killed is ended first.
+        """
+        await cleanup(self._directory, self._world, disks=False)
         for spec in sorted(self._directory.glob("*/spec.json")):
             machine = Machine.load(spec.parent, self._world, self._layers)
             self._machines[machine.spec.server_id] = machine
@@ -129,10 +131,7 @@ async def cleanup(directory: Path, world: str, *, disks: bool) -> None:
         await cgroups.kill(name)
         await cgroups.remove(name)
     for name in _namespaces(prefix):
-        server_id = name.removeprefix(prefix)
-        with suppress(CommandError):
-            await run("ip", "-n", world, "link", "delete", f"m{server_id}")
-        await run("ip", "netns", "delete", name)
+        await network.unplug(world, name, int(name.removeprefix(prefix)))
     for image in _images(directory):
         await disk.detach(image)
     if disks:

@@ -43,6 +43,7 @@ class Machine:
         self._layers = layers
         self._process: asyncio.subprocess.Process | None = None
         self._life: asyncio.Task[None] | None = None
+        self._cutting = False
 
     @classmethod
     def load(cls, directory: Path, world: str, layers: Layers) -> Machine:
@@ -144,7 +145,7 @@ class Machine:
 
     async def _live(self, process: asyncio.subprocess.Process) -> None:
         try:
-            while await process.wait() == _REBOOTED:
+            while await process.wait() == _REBOOTED and not self._cutting:
                 await self._clear()
                 process = await self._start()
         except MachineError:
@@ -156,13 +157,16 @@ class Machine:
         await self._unplug()
 
     async def _cut(self) -> None:
-        if self._life is not None:
-            self._life.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._life
-            self._life = None
-        await self._clear()
-        await self._unplug()
+        if self._life is None:
+            return
+        self._cutting = True
+        # It may be between two boots, where nothing is to be killed yet.
+        while not self._life.done():
+            await cgroups.kill(self.name)
+            await asyncio.wait([self._life], timeout=0.05)
+        self._cutting = False
+        life, self._life = self._life, None
+        await life
 
     async def _clear(self) -> None:
         """End what is left of a run: processes, and with them the mounts."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 from .golang import Workshop
@@ -11,6 +10,12 @@ from .versions import ENGINE, RCLONE
 
 _SDK = "github.com/pulumi/pulumi/sdk/v3"
 _PEBBLE = "github.com/letsencrypt/pebble/v2/cmd"
+
+_END_WITH_HOST = """\
+# This host leaves its program behind when a run has failed, and the engine waits 5 s for it.
+import ctypes, signal
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+"""
 
 
 def engine(workshop: Workshop, out: Path) -> None:
@@ -27,9 +32,10 @@ def engine(workshop: Workshop, out: Path) -> None:
         module="language-python",
     )
     sdk = Path(json.loads(workshop.run(".", "mod", "download", "-json", _SDK))["Dir"])
-    script = "pulumi-language-python-exec"
-    shutil.copyfile(sdk / "python" / "cmd" / script, out / script)
-    (out / script).chmod(0o755)
+    name = "pulumi-language-python-exec"
+    shebang, _, script = (sdk / "python" / "cmd" / name).read_text().partition("\n")
+    (out / name).write_text(f"{shebang}\n{_END_WITH_HOST}{script}")
+    (out / name).chmod(0o755)
 
 
 def hcloud(workshop: Workshop, out: Path) -> None:

@@ -67,7 +67,7 @@ class Store:
             yield
 
     def _digest(self, tool: Tool) -> str:
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(Path(tool.build.__code__.co_filename).read_bytes())
         for name in ("go.mod", "go.sum", *tool.sources):
             for path in _files(self.sources / name):
                 digest.update(f"{path.relative_to(self.sources)}\0".encode())

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
-import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -15,7 +13,7 @@ from sandbox.machine.fleet import Fleet as Machines
 from sandbox.paths import STATE, namespace
 from sandbox.world import lock, network
 from sandbox.world.ca import Authority
-from sandbox.world.serve import Fleet, World, run
+from sandbox.world.serve import Fleet, World, until_a_signal
 
 log = logging.getLogger(__name__)
 
@@ -56,25 +54,13 @@ def _serve(pebble: Path, rclone: Path | None) -> int:
             level=logging.INFO,
             format="%(asctime)s %(levelname)s %(name)s %(message)s",
         )
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of each request
         try:
-            asyncio.run(_until_a_signal(World(STATE, pebble, partial(_fleet, rclone))))
+            until_a_signal(World(STATE, pebble, partial(_fleet, rclone)))
         except Exception:
             logging.exception("the world failed")
             raise
     return 0
-
-
-async def _until_a_signal(world: World) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    serving = asyncio.create_task(run(world, stop))
-    stopping = asyncio.create_task(stop.wait())
-    # A signal also ends a world that is still on its way up.
-    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    await serving
 
 
 async def _fleet(rclone: Path | None) -> Fleet:

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from sandbox.world import addresses
 from sandbox.world.ca import Authority, write
+from sandbox.world.process import DIES_WITH_US
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ async def serving(program: Path, folder: Path, authority: Authority) -> AsyncIte
     }
     write(folder / "pebble.json", json.dumps({"pebble": settings}, indent=1).encode())
     process = await asyncio.create_subprocess_exec(
+        *DIES_WITH_US,
         program,
         "-config",
         folder / "pebble.json",

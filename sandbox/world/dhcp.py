@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sandbox.hetzner.machines import MachineSpec
 from sandbox.world import addresses
+from sandbox.world.process import DIES_WITH_US
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +58,14 @@ class Dhcp:
     async def _start(self) -> None:
         network = addresses.MACHINES.split("/")[0]
         self._process = await asyncio.create_subprocess_exec(
+            *DIES_WITH_US,
             "dnsmasq",
             "--conf-file=/dev/null",
             "--keep-in-foreground",
             "--log-facility=-",
             "--log-dhcp",
             "--user=root",
+            "--group=root",
             "--pid-file",
             "--port=0",  # DHCP only
             f"--interface={addresses.SWITCH}",

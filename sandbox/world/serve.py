@@ -6,8 +6,9 @@ import asyncio
 import json
 import logging
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +18,7 @@ from sandbox.b2.app import create_app as create_b2
 from sandbox.b2.hosts import NAMES as B2_NAMES
 from sandbox.hetzner.app import create_app as create_api
 from sandbox.hetzner.machines import Machines
-from sandbox.hetzner.power import resume
+from sandbox.hetzner.power import resume, settle
 from sandbox.hetzner.state import State
 from sandbox.world import acme, addresses, bucket, http, internet, metadata, resolver
 from sandbox.world.ca import Authority, write
@@ -26,6 +27,8 @@ from sandbox.world.dhcp import Dhcp
 from sandbox.world.resolver import Resolver
 
 log = logging.getLogger(__name__)
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Fleet(Machines, Protocol):
@@ -47,8 +50,8 @@ class World:
     fleet: Callable[[], Awaitable[Fleet]]
 
 
-async def run(world: World, stop: asyncio.Event) -> None:
-    """Serves everything until `stop`. `world.json` is there exactly while all of it answers.
+async def run(world: World) -> None:
+    """Serves everything until it is cancelled. `world.json` is there exactly while all of it answers.
 
     Has to be run in the world's network namespace, see `network.up`.
 
@@ -61,10 +64,31 @@ async def run(world: World, stop: asyncio.Event) -> None:
         write(ready, json.dumps(_summary(), indent=1).encode())
         log.info("the world is ready")
         try:
-            await stop.wait()
+            await asyncio.get_running_loop().create_future()
         finally:
             ready.unlink(missing_ok=True)
             log.info("the world ends")
+
+
+def until_a_signal(world: World) -> None:
+    """Runs the world until SIGTERM or SIGINT, which also end one that is still on its way up."""
+
+    async def main() -> None:
+        serving = asyncio.create_task(run(world))
+        loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            # Only once: another signal must not interrupt what takes everything down.
+            for number in _SIGNALS:
+                loop.add_signal_handler(number, lambda: None)
+            serving.cancel()
+
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, end)
+        with suppress(asyncio.CancelledError):
+            await serving
+
+    asyncio.run(main())
 
 
 @asynccontextmanager
@@ -94,6 +118,7 @@ async def _everything(world: World) -> AsyncIterator[None]:
 
         fleet = await world.fleet()
         stack.push_async_callback(fleet.close)
+        stack.callback(settle, state, fleet)
         for server in state.machines:
             await fleet.firewall(server.id, state.firewall_rules(server.id))
         await fleet.resume()

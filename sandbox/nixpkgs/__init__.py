@@ -1,0 +1,1 @@
+"""The miniature nixpkgs, and the tarball that machines fetch it as."""

@@ -1,0 +1,6 @@
+# import <nixpkgs> { }: the packages, and their `lib`.
+{
+  config ? { },
+  system ? builtins.currentSystem,
+}:
+import ./pkgs { inherit config system; }

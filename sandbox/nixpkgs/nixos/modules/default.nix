@@ -1,0 +1,33 @@
+[
+  ./acme.nix
+  ./activation.nix
+  ./assertions.nix
+  ./boot.nix
+  ./environment.nix
+  ./etc.nix
+  ./filesystems.nix
+  ./firewall.nix
+  ./journald.nix
+  ./locale.nix
+  ./networkd.nix
+  ./networking.nix
+  ./nftables.nix
+  ./nginx.nix
+  ./nix.nix
+  ./nixpkgs.nix
+  ./openssh.nix
+  ./pam.nix
+  ./plex.nix
+  ./programs.nix
+  ./resolved.nix
+  ./services.nix
+  ./shells.nix
+  ./sudo.nix
+  ./systemd.nix
+  ./tmpfiles.nix
+  ./toplevel.nix
+  ./upgrade.nix
+  ./users.nix
+  ./version.nix
+  ./wrappers.nix
+]

@@ -1,0 +1,60 @@
+# Packages that are more than links to programs.
+{ lib, pkgs }:
+let
+  unfree = {
+    shortName = "unfree";
+    fullName = "Unfree";
+    free = false;
+  };
+in
+{
+  # The sandbox's own authority is in the bundle that a machine brings.
+  cacert = pkgs.runCommand "nss-cacert" { } ''
+    mkdir -p $out/etc/ssl/certs
+    ln -s /usr/lib/sandbox/ca-certificates.crt $out/etc/ssl/certs/ca-bundle.crt
+  '';
+
+  tzdata = pkgs.runCommand "tzdata" { } ''
+    mkdir -p $out/share
+    ln -s /usr/share/zoneinfo $out/share/zoneinfo
+  '';
+
+  systemd = pkgs.runCommand "systemd-debian" { } ''
+    mkdir -p $out/bin $out/lib
+    for program in /usr/bin/systemd-* /usr/bin/*ctl /usr/bin/udevadm /usr/bin/run0 \
+      /usr/sbin/halt /usr/sbin/poweroff /usr/sbin/reboot /usr/sbin/shutdown; do
+      [ ! -e "$program" ] || ln -s "$program" $out/bin/
+    done
+    rm -f $out/bin/capsctl
+    ln -s /usr/lib/systemd $out/lib/systemd
+  '';
+
+  # Stands in for the kernel and its initial RAM disk: machines run on the computer's own kernel.
+  linux = pkgs.runCommand "linux-sandbox" { } ''
+    mkdir $out
+    echo "the kernel of the computer that the sandbox runs on" >$out/bzImage
+    mkdir -p $out/lib/modules
+  '';
+
+  # The stand-in program for Plex, under the package's real name and licence, with what NixOS's wrapper does:
+  # the place of the data, and the plug-ins' links, which are made anew at each start.
+  plexRaw = pkgs.mkDerivation {
+    pname = "plexmediaserver";
+    version = "1.42.2.10156";
+    meta.license = unfree;
+    buildCommand = ''
+      mkdir -p $out/lib
+      ln -s /usr/lib/sandbox/plex $out/lib/plexmediaserver
+    '';
+  };
+  plex = pkgs.mkDerivation {
+    inherit (pkgs.plexRaw) pname version meta;
+    raw = pkgs.plexRaw;
+    wrapper = ./plex.sh;
+    buildCommand = ''
+      mkdir -p $out/bin
+      sed "s|@raw@|$raw|" $wrapper >$out/bin/plexmediaserver
+      chmod +x $out/bin/plexmediaserver
+    '';
+  };
+}
