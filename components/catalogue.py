@@ -50,15 +50,16 @@ def hooks(settings: Settings) -> pulumi.ResourceHookBinding:
 def _check(settings: Settings) -> None:
     config = pulumi.Config("hcloud")
     token = pulumi.runtime.get_config("hcloud:token") or os.environ.get("HCLOUD_TOKEN", "")
-    client = Client(
-        token=token,
-        api_endpoint=config.get("endpoint") or "https://api.hetzner.cloud/v1",
-        timeout=30,
-    )
+    endpoint = config.get("endpoint") or "https://api.hetzner.cloud/v1"
     try:
-        types = client.server_types.get_all()
-    except (APIException, RequestException) as error:
-        raise ServerTypeError(f"serverType: Hetzner's API does not answer: {error}") from error
+        types = Client(token=token, api_endpoint=endpoint, timeout=30).server_types.get_all()
+    except APIException as error:
+        raise ServerTypeError(f"hcloud:token: Hetzner's API refused it: {error}") from error
+    except RequestException as error:
+        raise ServerTypeError(
+            f"serverType: cannot be looked up, Hetzner's API does not answer at {endpoint} "
+            f"({type(error).__name__})"
+        ) from error
     fault = unfit(types, settings, datetime.now(UTC))
     if fault:
         raise ServerTypeError(f"serverType: {fault}")

@@ -50,7 +50,12 @@ class PlexServer(pulumi.ComponentResource):
                 auto_delete=False,
                 delete_protection=settings.protect,
                 labels=labels,
-                opts=pulumi.ResourceOptions(parent=self, protect=settings.protect),
+                opts=pulumi.ResourceOptions(
+                    # As with the server below: a new location would mean new addresses.
+                    parent=self,
+                    protect=settings.protect,
+                    ignore_changes=["location"],
+                ),
             )
 
         ipv4, ipv6 = address("ipv4"), address("ipv6")

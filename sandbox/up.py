@@ -59,6 +59,7 @@ def run() -> None:
 
 def _visit(sums: dict[str, str]) -> None:
     outputs = stack.outputs()
+    visit.wait_for_certificate(outputs["url"])
     if not visit.claimed(outputs["url"]):
         _say(f"{outputs['url']} is closed, until Plex has an owner:")
         for line in visit.fetch(outputs["url"]).decode().splitlines():

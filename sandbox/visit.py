@@ -41,6 +41,23 @@ def status(url: str, *, state: Path = STATE) -> int:
     return int(fetch(url, "-o", "/dev/null", "-w", "%{http_code}", state=state))
 
 
+def wait_for_certificate(url: str, *, state: Path = STATE) -> None:
+    """Wait until the host has a certificate that is trusted; its first one is signed by itself.
+
+    Raises:
+        SandboxError: it has none in time; the message has curl's words.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fetch(url, state=state)
+            return
+        except SandboxError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.5)
+
+
 def claimed(url: str, *, state: Path = STATE) -> bool:
     """Whether the host is open, which it is once its Plex is claimed."""
     return status(f"{url}/identity", state=state) == 200

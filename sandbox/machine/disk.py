@@ -22,9 +22,11 @@ async def attach(image: Path) -> str:
     for device in await attached(image):
         return device
     device = (await run("losetup", "--find", "--show", str(image))).strip()
-    # This computer's kernel may know no GPT, so the partitions are told to it. There may be none yet.
-    with suppress(CommandError):
-        await run("partx", "--add", device)
+    # This computer's kernel may know no GPT, so the partitions are told to it. There may be none yet, or
+    # those of a disk that was here before and was not taken away in order.
+    for action in ("--delete", "--add"):
+        with suppress(CommandError):
+            await run("partx", action, device)
     return Path(device).name
 
 

@@ -8,6 +8,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from sandbox.errors import SandboxError
 from sandbox.machine import base, layers
 from sandbox.machine.fleet import Fleet as Machines
 from sandbox.paths import STATE, namespace
@@ -36,7 +37,7 @@ def main() -> int:
                 network.down(namespace())
             case "serve":
                 return _serve(given.pebble, given.rclone)
-    except lock.AlreadyRunningError as error:
+    except SandboxError as error:
         print(f"sandbox.world: {error}", file=sys.stderr)
         return 1
     return 0

@@ -8,8 +8,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from sandbox.errors import SandboxError
 
-class AlreadyRunningError(Exception):
+
+class AlreadyRunningError(SandboxError):
     """Another daemon holds the lock. The message names its process."""
 
 

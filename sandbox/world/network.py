@@ -6,6 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
+from sandbox.errors import SandboxError
 from sandbox.world import addresses
 
 # The first is where those come from who call a machine and name no address of their own.
@@ -38,7 +39,7 @@ def up(namespace: str) -> None:
     """Makes the namespace with the switch and all addresses on it; what is there already stays.
 
     Raises:
-        subprocess.CalledProcessError: `ip` failed; `stderr` has what it said.
+        SandboxError: `ip` failed; the message has what it said.
     """
     if not _is_alive(namespace):
         _forget(namespace)
@@ -85,4 +86,7 @@ def _links(namespace: str, name: str) -> list[object]:
 
 
 def _run(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SandboxError(f"{' '.join(command)} failed: {done.stderr.strip()}")
+    return done.stdout

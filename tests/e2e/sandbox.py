@@ -64,8 +64,9 @@ class Sandbox:
     def logs(self) -> str:
         """The ends of all logs, for a failed test's report."""
         tails = []
-        for path in sorted(self.state.rglob("*.log")):
-            tails.append(f"--- {path}\n" + path.read_text(errors="replace")[-3000:])
+        for path in [self.state / "world.log", *self.state.glob("machines/*/console.log")]:
+            if path.exists():
+                tails.append(f"--- {path}\n" + path.read_text(errors="replace")[-3000:])
         return "\n".join(tails)
 
     def nft(self, rules: str) -> str:

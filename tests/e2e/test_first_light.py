@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 
@@ -25,7 +26,10 @@ def test_a_media_file_arrives_by_https_as_it_is_in_the_bucket(sandbox: Sandbox) 
 
 
 def test_an_unclaimed_host_serves_nothing_but_the_page(sandbox: Sandbox) -> None:
-    sandbox.ssh("curl -fsS -X DELETE http://127.0.0.1:32400/myplex/account >/dev/null")
+    settings = sandbox.ssh("sudo cat '/var/lib/plex/Plex Media Server/Preferences.xml'")
+    token = ElementTree.fromstring(settings).attrib["PlexOnlineToken"]
+    account = f"http://127.0.0.1:32400/myplex/account?X-Plex-Token={token}"
+    sandbox.ssh(f"curl -fsS -X DELETE '{account}'")
     sandbox.ssh("while test -e /run/plex-gate/open; do sleep 0.1; done")
     forged = ["-H", "X-Forwarded-For: 127.0.0.1", "-H", "X-Real-IP: 127.0.0.1"]
     for path in ("/", "/web", "/identity", "/library/all", "/myplex/claim?token=claim-x"):

@@ -29,7 +29,14 @@ dry-activate: show what would be done if this configuration were activated
 
 Sections = dict[str, dict[str, list[str]]]
 # Changes of these need no restart.
-IGNORED = {"Description", "Documentation", "OnFailure", "OnSuccess", "OnFailureJobMode", "SourcePath"}
+IGNORED = {
+    "Description",
+    "Documentation",
+    "OnFailure",
+    "OnSuccess",
+    "OnFailureJobMode",
+    "SourcePath",
+}
 
 
 def systemctl(*arguments: str) -> int:
@@ -135,7 +142,9 @@ def active_units() -> dict[str, tuple[str, str]]:
     return states
 
 
-def changed(name: str, new: Sections, folder: Path, active: dict[str, tuple[str, str]], plan: Plan) -> None:
+def changed(
+    name: str, new: Sections, folder: Path, active: dict[str, tuple[str, str]], plan: Plan
+) -> None:
     """Plan what a unit needs whose text has changed."""
     if name.endswith((".path", ".slice", ".socket")) or name in {
         "sysinit.target",
@@ -282,7 +291,9 @@ def report(before: dict[str, tuple[str, str]], plan: Plan) -> int:
     """Name the units that are new and those that failed. 4 if there are any of the latter."""
     after = active_units()
     if any(sub == "auto-restart" for _, sub in after.values()):
-        time.sleep(1)  # as NixOS does: what starts, fails and is tried again looks well for a moment
+        time.sleep(
+            1
+        )  # as NixOS does: what starts, fails and is tried again looks well for a moment
         after = active_units()
     failed = {
         unit
@@ -310,7 +321,8 @@ def is_nixos() -> bool:
     """Whether this is a machine that a generation of NixOS may be brought to life on."""
     release = Path("/etc/os-release")
     return Path("/etc/NIXOS").exists() or (
-        release.exists() and re.search(r'^ID="?nixos"?$', release.read_text(), re.MULTILINE) is not None
+        release.exists()
+        and re.search(r'^ID="?nixos"?$', release.read_text(), re.MULTILINE) is not None
     )
 
 
@@ -322,7 +334,10 @@ def main(toplevel: Path, install_boot_loader: str, action: str) -> int:
     checks = toplevel / "pre-switch-checks"
     if checks.exists() and "NIXOS_NO_CHECK" not in os.environ:
         old_system = Path("/run/current-system").resolve()
-        if subprocess.run([str(checks), str(old_system), str(toplevel)], check=False).returncode != 0:
+        if (
+            subprocess.run([str(checks), str(old_system), str(toplevel)], check=False).returncode
+            != 0
+        ):
             say("Pre-switch checks failed")
             return 1
     if action == "check":
@@ -346,7 +361,8 @@ def main(toplevel: Path, install_boot_loader: str, action: str) -> int:
 
     interface = Path("/run/current-system/init-interface-version")
     if "NIXOS_NO_CHECK" not in os.environ and (
-        not interface.exists() or interface.read_text() != (toplevel / "init-interface-version").read_text()
+        not interface.exists()
+        or interface.read_text() != (toplevel / "init-interface-version").read_text()
     ):
         say(
             "Warning: the new NixOS configuration has an ‘init’ that is\n"

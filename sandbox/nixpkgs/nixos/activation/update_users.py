@@ -101,7 +101,9 @@ def hashed(user: User, before: str | None, mutable: bool) -> str:
         return before
     if user["plain"] is not None:
         command = ["/usr/bin/openssl", "passwd", "-6", "-stdin"]
-        result = subprocess.run(command, input=user["plain"], text=True, stdout=subprocess.PIPE, check=True)
+        result = subprocess.run(
+            command, input=user["plain"], text=True, stdout=subprocess.PIPE, check=True
+        )
         return result.stdout.strip()
     return user["initialHashedPassword"] or "!"
 
@@ -118,7 +120,10 @@ def update(spec: Spec) -> None:
         {name: int(fields[2]) for name, fields in group.items()},
     )
     groups = {
-        g["name"]: (g["gid"] if g["gid"] is not None else gids.allocate(g["name"], True), g["members"])
+        g["name"]: (
+            g["gid"] if g["gid"] is not None else gids.allocate(g["name"], True),
+            g["members"],
+        )
         for g in spec["groups"]
     }
     if mutable:
@@ -137,7 +142,15 @@ def update(spec: Spec) -> None:
         name = user["name"]
         uid = user["uid"] if user["uid"] is not None else uids.allocate(name, user["isSystemUser"])
         gid = groups[user["group"]][0]
-        users[name] = [name, "x", str(uid), str(gid), user["description"], user["home"], user["shell"]]
+        users[name] = [
+            name,
+            "x",
+            str(uid),
+            str(gid),
+            user["description"],
+            user["home"],
+            user["shell"],
+        ]
         before = shadow.get(name)
         password = hashed(user, before[1] if before else None, mutable)
         shadows[name] = [name, password, *(before[2:] if before else ["1", "", "", "", "", "", ""])]
@@ -156,7 +169,9 @@ def update(spec: Spec) -> None:
     by_gid = sorted(groups.items(), key=lambda item: (item[1][0], item[0]))
     lines = (f"{name}:x:{gid}:{','.join(members)}\n" for name, (gid, members) in by_gid)
     write(ETC / "group", "".join(lines), 0o644)
-    shadow_text = "".join(":".join(shadows[fields[0]]) + "\n" for fields in ordered if fields[0] in shadows)
+    shadow_text = "".join(
+        ":".join(shadows[fields[0]]) + "\n" for fields in ordered if fields[0] in shadows
+    )
     write(ETC / "shadow", shadow_text, 0o640, groups.get("shadow", (0, []))[0])
     Path("/root").mkdir(mode=0o700, exist_ok=True)
 

@@ -1,0 +1,262 @@
+"""The host's whole configuration, rendered and evaluated by the real Nix.
+
+The modules are the sandbox's miniature of NixOS, which declares its options with NixOS's own names and types:
+an unknown option or a value of another type is an error here, as it is there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import configuration
+from components.ports import numbers, open_ports
+from tests import stack
+from tests.nix.evaluation import EvaluationError, evaluate
+from tests.stack import PUBLIC_KEY, REPO
+
+NIXPKGS = REPO / "sandbox" / "nixpkgs"
+HOSTILE = f"{PUBLIC_KEY} \"${{abort}} ''${{x}}'' \\ größe 𝄞"
+VARIANTS: dict[str, dict[str, object]] = {
+    "defaults": {},
+    "everything else": {
+        "domain": "films.sandbox",
+        "acmeStaging": True,
+        "b2Bucket": "other-films",
+        "plexAudiobooks": True,
+        "plexLanPorts": True,
+        "cacheGigabytes": 10,
+        "mediaReadOnly": False,
+        "hostName": "cinema",
+        "timeZone": "America/Argentina/Buenos_Aires",
+        "packages": ["tmux"],
+        "autoUpgradeWindow": "23:00-01:00",
+        "autoUpgradeReboot": True,
+    },
+    "next to nothing": {
+        "dns": "external",
+        "dnsZone": "",
+        "packages": [],
+        "autoUpgrade": False,
+    },
+    "hostile": {
+        "administrators": {"alice": [HOSTILE], "bob-2_x": [PUBLIC_KEY, f"{PUBLIC_KEY} 'or' in"]},
+        "acmeEmail": "o'$wner{x}@films.sandbox",
+    },
+}
+# What the installation writes on each server, once.
+HOST = """{
+  system.stateVersion = "26.05";
+  boot.loader.grub.devices = [ "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_1" ];
+}
+"""
+ASKED = """
+let
+  inherit (import <nixpkgs/nixos> { }) config;
+  inherit (config.services) nginx openssh;
+in
+{
+  # Forces everything: all options that are set are there, of the right type, without a conflict.
+  system = config.system.build.toplevel.drvPath;
+  timeZone = config.time.timeZone;
+  hostName = config.networking.hostName;
+  tcp = config.networking.firewall.allowedTCPPorts;
+  udp = config.networking.firewall.allowedUDPPorts;
+  users = builtins.mapAttrs (_: user: {
+    inherit (user) extraGroups;
+    keys = user.openssh.authorizedKeys.keys;
+    password = user.hashedPassword;
+  }) config.users.users;
+  ssh = openssh.settings;
+  sites = builtins.mapAttrs (_: site: {
+    inherit (site) default rejectSSL forceSSL enableACME extraConfig;
+    locations = builtins.mapAttrs (_: location: {
+      inherit (location) proxyPass extraConfig return;
+    }) site.locations;
+  }) nginx.virtualHosts;
+  acme = { inherit (config.security.acme.defaults) email server; };
+  packages = map (package: package.name) config.environment.systemPackages;
+  mount = config.systemd.services.media.serviceConfig;
+  plugins = builtins.length config.services.plex.extraPlugins;
+  timers = builtins.attrNames config.systemd.timers;
+  upgrade = config.systemd.services.upgrade.serviceConfig.ExecStart or null;
+}
+"""
+
+Host = dict[str, Any]  # as Nix's JSON has it
+
+
+def write(folder: Path, overrides: dict[str, object]) -> None:
+    """Put a rendered configuration where `nixos-config` will be looked for."""
+    for path, text in configuration.files(stack.settings_of(**overrides), "prod").items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    (folder / "host.nix").write_text(HOST)
+
+
+def ask(folder: Path, expression: str = ASKED) -> Host:
+    search = {"nixpkgs": NIXPKGS, "nixos-config": folder / "configuration.nix"}
+    value = evaluate(expression, folder, search)
+    assert isinstance(value, dict)
+    return value
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Host]:
+    """Every variant's host."""
+    found = {}
+    for name, overrides in VARIANTS.items():
+        folder = tmp_path_factory.mktemp("rendered")
+        write(folder, overrides)
+        found[name] = ask(folder)
+    return found
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_it_is_a_whole_system(name: str, hosts: dict[str, Host]) -> None:
+    assert hosts[name]["system"].endswith(".drv")
+
+
+def test_variants_are_systems_of_their_own(hosts: dict[str, Host]) -> None:
+    assert len({host["system"] for host in hosts.values()}) == len(VARIANTS)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_values_arrive_as_they_are(name: str, hosts: dict[str, Host]) -> None:
+    settings, host = stack.settings_of(**VARIANTS[name]), hosts[name]
+
+    assert host["timeZone"] == settings.time_zone
+    assert host["hostName"] == settings.host_name
+    assert host["acme"]["email"] == settings.acme_email
+    assert set(settings.packages) <= {package.split("-")[0] for package in host["packages"]}
+    assert host["plugins"] == int(settings.plex_audiobooks)
+    assert ("upgrade" in host["timers"]) is settings.auto_upgrade
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_administrators_have_keys_and_no_password(name: str, hosts: dict[str, Host]) -> None:
+    users = hosts[name]["users"]
+
+    for administrator, keys in stack.settings_of(**VARIANTS[name]).administrators.items():
+        assert users[administrator]["keys"] == list(keys)
+        assert users[administrator]["extraGroups"] == ["wheel"]
+        assert users[administrator]["password"] is None
+    assert users["root"]["keys"] == []
+    assert users["root"]["password"] == "!"
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_hosts_firewall_is_the_table_of_ports(name: str, hosts: dict[str, Host]) -> None:
+    ports = open_ports(lan=stack.settings_of(**VARIANTS[name]).plex_lan_ports)
+
+    assert sorted(hosts[name]["tcp"]) == sorted(numbers(ports, "tcp"))
+    assert sorted(hosts[name]["udp"]) == sorted(numbers(ports, "udp"))
+    assert 32400 not in hosts[name]["tcp"]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_ssh_takes_keys_alone_and_forwards_for_the_tunnel_alone(
+    name: str, hosts: dict[str, Host]
+) -> None:
+    ssh = hosts[name]["ssh"]
+
+    assert ssh["PasswordAuthentication"] is False
+    assert ssh["KbdInteractiveAuthentication"] is False
+    assert ssh["PermitRootLogin"] == "prohibit-password"
+    assert ssh["AllowTcpForwarding"] == "local"
+    assert {place.rpartition(":")[2] for place in ssh["PermitOpen"].split()} == {"32400"}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_one_name_is_served_and_any_other_refused(name: str, hosts: dict[str, Host]) -> None:
+    sites = hosts[name]["sites"]
+    domain = stack.settings_of(**VARIANTS[name]).domain
+
+    assert set(sites) == {"_", domain}
+    assert sites["_"]["default"]
+    assert sites["_"]["rejectSSL"]
+    assert sites["_"]["locations"]["/"]["return"] == "444"
+    assert sites[domain]["forceSSL"]
+    assert sites[domain]["enableACME"]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_it_is_closed_unless_the_gate_is_open(name: str, hosts: dict[str, Host]) -> None:
+    domain = stack.settings_of(**VARIANTS[name]).domain
+    locations = hosts[name]["sites"][domain]["locations"]
+
+    for path, location in locations.items():
+        if location["proxyPass"]:
+            assert "if (!-e /run/plex-gate/open) {\n  return 503;\n}" in location["extraConfig"], (
+                path
+            )
+    assert locations["/"]["proxyPass"] == "http://127.0.0.1:32400"
+    assert "ssh -L 32400:127.0.0.1:32400" in locations["@closed"]["extraConfig"]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_plex_gets_the_visitors_own_address(name: str, hosts: dict[str, Host]) -> None:
+    domain = stack.settings_of(**VARIANTS[name]).domain
+    proxied = hosts[name]["sites"][domain]["locations"]["/"]["extraConfig"]
+
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in proxied
+    assert "proxy_add_x_forwarded_for" not in proxied
+
+
+def hsts(host: Host, domain: str) -> str:
+    lines = host["sites"][domain]["extraConfig"].splitlines()
+    (line,) = [line for line in lines if "Strict-Transport-Security" in line]
+    return str(line)
+
+
+def test_only_a_name_below_its_zone_binds_names_below_itself(hosts: dict[str, Host]) -> None:
+    assert "includeSubDomains" in hsts(hosts["defaults"], "plex.films.sandbox")
+    assert "includeSubDomains" not in hsts(hosts["everything else"], "films.sandbox")
+    # Whether it is an apex is not known here.
+    assert "includeSubDomains" not in hsts(hosts["next to nothing"], "plex.films.sandbox")
+
+
+def test_the_mount_is_read_only_unless_told_otherwise(hosts: dict[str, Host]) -> None:
+    plain, other = (hosts[name]["mount"]["ExecStart"] for name in ("defaults", "everything else"))
+
+    assert "rclone mount b2:films-and-music /mnt/media" in plain
+    assert "--vfs-cache-max-size 20G" in plain
+    assert plain.endswith("--read-only")
+    assert "rclone mount b2:other-films /mnt/media" in other
+    assert "--vfs-cache-max-size 10G" in other
+    assert "--read-only" not in other
+
+
+def test_upgrades_know_their_window(hosts: dict[str, Host]) -> None:
+    assert hosts["defaults"]["upgrade"].endswith("-upgrade.sh 300 120 false")
+    # Over midnight.
+    assert hosts["everything else"]["upgrade"].endswith("-upgrade.sh 60 120 true")
+    assert hosts["next to nothing"]["upgrade"] is None
+
+
+def test_staging_is_another_server(hosts: dict[str, Host]) -> None:
+    assert "acme-staging-v02" in hosts["everything else"]["acme"]["server"]
+    assert "staging" not in str(hosts["defaults"]["acme"]["server"])
+
+
+def test_an_unknown_package_is_refused_by_its_name(tmp_path: Path) -> None:
+    write(tmp_path, {"packages": ["htopp"]})
+
+    with pytest.raises(EvaluationError, match="packages: nixpkgs has no package htopp"):
+        ask(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [('time.timezone = "UTC";', "time.timezone"), ("time.timeZone = 5;", "time.timeZone")],
+)
+def test_an_unknown_option_or_a_wrong_type_is_refused(
+    line: str, words: str, tmp_path: Path
+) -> None:
+    write(tmp_path, {})
+    (tmp_path / "host.nix").write_text(HOST.replace("{\n", f"{{\n{line}\n", 1))
+
+    with pytest.raises(EvaluationError, match=words):
+        ask(tmp_path)

@@ -1,0 +1,179 @@
+"""The least world that a machine needs: a bridge in a namespace, with a web server and somebody who dials."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sandbox.hetzner.machines import MachineSpec
+
+_ADDRESS = "2001:db8:ffff::1"
+_URL = f"http://[{_ADDRESS}]:8080"
+
+
+class World:
+    """A namespace with the bridge `switch`; everything of it goes with it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.name = f"plexsb-test{os.getpid()}"
+        self.certificate = directory / "ca.pem"
+        self._web = directory / "web"
+
+    def __enter__(self) -> Self:
+        self._web.mkdir()
+        key = self.directory / "key"
+        _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+        self.public_key = key.with_suffix(".pub").read_text().strip()
+        ca = [
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            "/dev/null",
+        ]
+        _run("openssl", "req", "-x509", *ca, "-subj", "/CN=Test", "-out", str(self.certificate))
+        _run("ip", "netns", "add", self.name)
+        self.run("ip", "link", "set", "lo", "up")
+        # Without an address of its own it would have a machine's, and another when that goes.
+        self.run("ip", "link", "add", "switch", "address", "02:00:00:00:00:01", "type", "bridge")
+        self.run("ip", "link", "set", "switch", "up")
+        for address in ("fe80::1/64", f"{_ADDRESS}/64"):
+            self.run("ip", "address", "add", address, "dev", "switch", "nodad")
+        self.run("sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding")
+        self.run("ip", "route", "add", "2001:db8::/32", "dev", "switch")
+        serve = [sys.executable, "-m", "http.server", "--bind", _ADDRESS, "8080"]
+        # It would fill the terminal with requests.
+        self._server = subprocess.Popen(
+            self._inside(*serve),
+            cwd=self._web,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.terminate()
+        self._server.wait()
+        _run("ip", "netns", "delete", self.name)
+
+    def run(self, *command: str) -> str:
+        """Run a program in the namespace and return what it printed."""
+        return _run(*self._inside(*command))
+
+    def serve(self, name: str, content: bytes) -> None:
+        """Let the web server have a file."""
+        (self._web / name).write_bytes(content)
+
+    def connects(self, address: str, port: int) -> bool:
+        """Whether something listens there and may be reached within a second."""
+        dial = f"import socket; socket.create_connection(({address!r}, {port}), 1)"
+        done = subprocess.run(
+            self._inside(sys.executable, "-c", dial), capture_output=True, check=False
+        )
+        return done.returncode == 0
+
+    def pings(self, address: str) -> bool:
+        """Whether an ICMP echo request is answered within a second."""
+        # Type 128, code 0; the kernel fills in the checksum.
+        echo = (
+            "import socket; "
+            "s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6); "
+            f"s.settimeout(1); s.connect(({address!r}, 0)); s.send(bytes([128, 0, 0, 0, 0, 1, 0, 1])); "
+            "[0 for data in iter(lambda: s.recv(99), b'') if data[0] == 129 and exit(0)]"
+        )
+        done = subprocess.run(
+            self._inside(sys.executable, "-c", echo), capture_output=True, check=False
+        )
+        return done.returncode == 0
+
+    def shell(self, spec: MachineSpec, *, pinned: bool = False) -> Shell:
+        """A way to run commands on a machine; `pinned` accepts only the host key that was seen before."""
+        return Shell(self, spec, pinned)
+
+    def _inside(self, *command: str) -> list[str]:
+        return ["nsenter", f"--net=/run/netns/{self.name}", *command]
+
+
+class Shell:
+    """Runs commands by SSH, and waits for a machine that does not listen yet."""
+
+    def __init__(self, world: World, spec: MachineSpec, pinned: bool) -> None:
+        self._world = world
+        self._spec = spec
+        known = world.directory / f"known-{spec.server_id}"
+        if not pinned:
+            known.unlink(missing_ok=True)
+        check = "yes" if pinned else "accept-new"
+        options = {
+            "BatchMode": "yes",
+            "ConnectTimeout": "1",
+            "IdentityFile": str(world.directory / "key"),
+            "IdentityAgent": "none",
+            "LogLevel": "ERROR",
+            "StrictHostKeyChecking": check,
+            "UserKnownHostsFile": str(known),
+            "GlobalKnownHostsFile": "/dev/null",
+            "ServerAliveInterval": "1",
+        }
+        flags = [f"-o{key}={value}" for key, value in options.items()]
+        host = spec.ipv6_network.split("/")[0] + "1" if spec.ipv6_network else ""
+        self._command = world._inside("ssh", "-F", "none", *flags, f"root@{host}")
+
+    async def __call__(self, script: str) -> str:
+        """Run a script; a session that is cut, as by a reboot, ends it without an error.
+
+        Raises:
+            AssertionError: the script ended with a status, or nobody answered in half a minute.
+        """
+        async with asyncio.timeout(30):
+            while True:
+                status, out, err = await self._once(f"WORLD={shlex.quote(_URL)}\n{script}")
+                if status == 0 or (status == 255 and out):
+                    return out
+                if status != 255:
+                    raise AssertionError(f"{status}: {out}{err}")
+                if "closed by remote" in err or "not responding" in err:
+                    return out
+                assert "verification failed" not in err, err
+                await asyncio.sleep(0.05)
+
+    async def after(self, boot: str, script: str) -> str:
+        """Run a script in another boot than that one."""
+        same = f'[ "$(cat /proc/sys/kernel/random/boot_id)" != {shlex.quote(boot.strip())} ] || exit 75'
+        async with asyncio.timeout(30):
+            while True:
+                with contextlib.suppress(AssertionError):
+                    return await self(f"{same}\n{script}")
+                await asyncio.sleep(0.05)
+
+    async def _once(self, script: str) -> tuple[int, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            "sh -s",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate(script.encode())
+        return process.returncode or 0, out.decode(), err.decode()
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    return done.stdout

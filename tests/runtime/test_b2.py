@@ -1,0 +1,384 @@
+"""The B2 stand-in, with rclone as its client."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from sandbox import toolchain
+from sandbox.b2.app import create_app
+from sandbox.b2.calls import Service
+from sandbox.b2.keys import CAPABILITIES, Key
+from tests.runtime.serving import served
+
+_BUILT = toolchain.locations().rclone
+_READ_ONLY = ("listBuckets", "listFiles", "readFiles")
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A running stand-in with one bucket, `the-films`, and rclone to work on it."""
+
+    url: str
+    service: Service
+    id: str
+    rclone_program: str
+
+    def rclone(
+        self, *arguments: str, key: Key | None = None, secret: str | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Runs rclone as the master key, or as another; with another secret, if given."""
+        key = key or self.service.keys.master
+        return subprocess.run(
+            [self.rclone_program, *arguments, "--retries=1", "--low-level-retries=2"],
+            env={
+                "RCLONE_CONFIG": "",
+                "RCLONE_CONFIG_B_TYPE": "b2",
+                "RCLONE_CONFIG_B_ACCOUNT": key.id,
+                "RCLONE_CONFIG_B_KEY": secret or key.secret,
+                "RCLONE_CONFIG_B_ENDPOINT": self.url,
+            },
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+
+    def ok(self, *arguments: str, key: Key | None = None) -> bytes:
+        done = self.rclone(*arguments, key=key)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout
+
+    def listed(self, *arguments: str) -> list[str]:
+        """The paths of `rclone lsjson`."""
+        return [str(item["Path"]) for item in json.loads(self.ok("lsjson", *arguments))]
+
+    def key(self, *capabilities: str, prefix: str | None = None) -> Key:
+        """A new key for this bucket only."""
+        return self.service.keys.create("a test's", capabilities, self.id, prefix)
+
+
+@pytest.fixture(params=["/usr/bin/rclone", str(_BUILT)], ids=["debian", "built"])
+def program(request: pytest.FixtureRequest) -> str:
+    path = str(request.param)
+    if not shutil.which(path):
+        pytest.skip(f"{path} is not installed")
+    return path
+
+
+@pytest.fixture
+def bucket(program: str, tmp_path: Path) -> Iterator[Bucket]:
+    with running(tmp_path / "b2", program) as one:
+        yield one
+
+
+class running:  # noqa: N801 - read as a verb
+    """The stand-in on a folder, again if it was there before."""
+
+    def __init__(self, directory: Path, program: str) -> None:
+        self._app: Starlette = create_app(directory)
+        self._served = served(self._app)
+        self._program = program
+
+    def __enter__(self) -> Bucket:
+        service: Service = self._app.state.service
+        films = service.store.bucket_named("the-films") or service.store.create_bucket(
+            "the-films", "allPrivate"
+        )
+        return Bucket(self._served.__enter__(), service, films.id, self._program)
+
+    def __exit__(self, *_: object) -> None:
+        self._served.__exit__(None, None, None)
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    """Names with all that a listing and a URL can get wrong, and a file of a few megabytes."""
+    folder = tmp_path / "media"
+    for name, content in {
+        "Films/Nosferatu (1922)/Nosferatu – Symphonie.mkv": bytes(range(256)) * 12_000,
+        "Films/a+b & 100% #1.mkv": b"plus",
+        "Films-extra/trailer.mkv": b"beside the folder, and before it in order",
+        "Ärger/日本.txt": b"unicode",
+        "empty.bin": b"",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_what_was_copied_is_there(bucket: Bucket, media: Path) -> None:
+    bucket.ok("copy", str(media), "B:the-films")
+    bucket.ok("check", "--download", str(media), "B:the-films")
+    bucket.ok("check", str(media), "B:the-films")
+    assert sorted(bucket.listed("-R", "--files-only", "B:the-films")) == sorted(
+        str(path.relative_to(media)) for path in media.rglob("*") if path.is_file()
+    )
+
+
+def test_a_folder_is_listed_once_and_without_what_lies_in_it(bucket: Bucket, media: Path) -> None:
+    bucket.ok("copy", str(media), "B:the-films")
+    assert bucket.listed("B:the-films") == ["Films", "Films-extra", "empty.bin", "Ärger"]
+    assert bucket.listed("B:the-films/Films") == ["Nosferatu (1922)", "a+b & 100% #1.mkv"]
+
+
+def test_sizes_hashes_and_times_survive(bucket: Bucket, media: Path) -> None:
+    bucket.ok("copy", str(media), "B:the-films")
+    name = "Films/Nosferatu (1922)/Nosferatu – Symphonie.mkv"
+    (there,) = json.loads(bucket.ok("lsjson", "--hash", f"B:the-films/{name}"))
+    content = (media / name).read_bytes()
+    assert there["Size"] == len(content)
+    assert there["Hashes"]["sha1"] == hashlib.sha1(content, usedforsecurity=False).hexdigest()
+    # A second copy compares sizes and times, and has nothing to do.
+    again = bucket.rclone("copy", "--dry-run", "-v", str(media), "B:the-films")
+    assert b"Skipped copy" not in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("offset", "count"), [(0, 10), (1_000_000, 70_000), (3_071_990, 10), (-10, 10)]
+)
+def test_a_range(bucket: Bucket, media: Path, offset: int, count: int) -> None:
+    bucket.ok("copy", str(media), "B:the-films")
+    name = "Films/Nosferatu (1922)/Nosferatu – Symphonie.mkv"
+    got = bucket.ok("cat", f"--offset={offset}", f"--count={count}", f"B:the-films/{name}")
+    content = (media / name).read_bytes()
+    start = offset % len(content)
+    assert got == content[start : start + count]
+
+
+def test_a_listing_of_several_pages(bucket: Bucket) -> None:
+    store = bucket.service.store
+    for number in range(1203):  # rclone asks for a thousand at a time
+        empty = store.incoming(bucket.id)
+        empty.write_bytes(b"")
+        store.upload(
+            bucket.id,
+            f"{number % 3}/{number}",
+            empty,
+            size=0,
+            sha1=hashlib.sha1(usedforsecurity=False).hexdigest(),
+            content_type="text/plain",
+            info={},
+        )
+    assert len(bucket.listed("-R", "--files-only", "B:the-films")) == 1203
+    assert bucket.listed("B:the-films") == ["0", "1", "2"]
+    assert len(bucket.listed("B:the-films/1")) == 401
+
+
+def test_a_deleted_file_is_hidden_and_comes_back(bucket: Bucket, media: Path) -> None:
+    bucket.ok("copyto", str(media / "Ärger/日本.txt"), "B:the-films/text.txt")
+    bucket.ok("deletefile", "B:the-films/text.txt")
+    assert bucket.listed("B:the-films") == []
+    assert bucket.rclone("cat", "B:the-films/text.txt").stdout == b""
+    versions = bucket.listed("--b2-versions", "B:the-films")
+    assert len(versions) == 1
+    assert bucket.ok("cat", "--b2-versions", f"B:the-films/{versions[0]}") == b"unicode"
+
+
+def test_a_hard_delete_leaves_nothing(bucket: Bucket, media: Path, tmp_path: Path) -> None:
+    bucket.ok("copyto", str(media / "Ärger/日本.txt"), "B:the-films/text.txt")
+    bucket.ok("deletefile", "--b2-hard-delete", "B:the-films/text.txt")
+    assert bucket.listed("--b2-versions", "B:the-films") == []
+    assert [path.name for path in (tmp_path / "b2/buckets").rglob("*") if path.is_file()] == [
+        "bucket.json"
+    ]
+
+
+def test_the_newest_version_is_the_one(bucket: Bucket, media: Path) -> None:
+    bucket.ok("copyto", str(media / "Films/a+b & 100% #1.mkv"), "B:the-films/text.txt")
+    bucket.ok("copyto", str(media / "Ärger/日本.txt"), "B:the-films/text.txt")
+    assert bucket.ok("cat", "B:the-films/text.txt") == b"unicode"
+    assert len(bucket.listed("--b2-versions", "B:the-films")) == 2
+
+
+def test_everything_is_there_after_a_restart(program: str, media: Path, tmp_path: Path) -> None:
+    with running(tmp_path / "b2", program) as before:
+        before.ok("copy", str(media), "B:the-films")
+        before.ok("deletefile", "B:the-films/empty.bin")
+        key = before.key(*CAPABILITIES)
+    with running(tmp_path / "b2", program) as after:
+        (media / "empty.bin").unlink()
+        after.ok("check", "--download", str(media), "B:the-films", key=key)
+        assert len(after.listed("-R", "--files-only", "--b2-versions", "B:the-films")) == 5
+
+
+def test_a_wrong_key_is_refused(bucket: Bucket) -> None:
+    refused = bucket.rclone("lsf", "B:the-films", secret="K000wrong")
+    assert refused.returncode == 1
+    assert b"(401 unauthorized)" in refused.stderr
+
+
+def test_a_key_for_one_bucket(bucket: Bucket, media: Path) -> None:
+    bucket.ok("copy", str(media), "B:the-films")
+    bucket.service.store.create_bucket("private", "allPrivate")
+    key = bucket.key(*_READ_ONLY)
+    assert bucket.ok("cat", "B:the-films/Films/a+b & 100% #1.mkv", key=key) == b"plus"
+    other = bucket.rclone("lsf", "B:private", key=key)
+    assert other.returncode == 1
+    assert b"must use bucket" in other.stderr  # rclone knows it from the answer to its key
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["copyto", "/etc/hostname", "B:the-films/new.txt"],
+        ["deletefile", "B:the-films/empty.bin"],
+        ["mkdir", "B:another"],
+        ["rmdir", "B:the-films"],
+    ],
+    ids=lambda command: str(command[0]),
+)
+def test_a_key_that_may_only_read(bucket: Bucket, media: Path, command: list[str]) -> None:
+    bucket.ok("copy", str(media), "B:the-films")
+    assert bucket.rclone(*command, key=bucket.key(*_READ_ONLY)).returncode != 0
+    assert len(bucket.listed("-R", "--files-only", "B:the-films")) == 5
+
+
+def test_a_key_for_a_prefix(bucket: Bucket, media: Path) -> None:
+    bucket.ok("copy", str(media), "B:the-films")
+    key = bucket.key(*_READ_ONLY, prefix="Films/")
+    assert bucket.ok("cat", "B:the-films/Films/a+b & 100% #1.mkv", key=key) == b"plus"
+    assert b"401" in bucket.rclone("lsf", "B:the-films", key=key).stderr
+
+
+def test_a_new_bucket(bucket: Bucket) -> None:
+    bucket.ok("mkdir", "B:another")
+    assert bucket.listed("B:") == ["another", "the-films"]
+    bucket.ok("rmdir", "B:another")
+    assert bucket.listed("B:") == ["the-films"]
+
+
+def test_rclone_link_is_a_download_authorization(bucket: Bucket, media: Path) -> None:
+    bucket.ok("copy", str(media), "B:the-films")
+    link = bucket.ok("link", "B:the-films/Ärger/日本.txt").decode().strip()
+    assert httpx.get(link).content == b"unicode"
+    assert httpx.get(re.sub(r"[^/]+\.txt", "other.txt", link)).status_code == 401
+
+
+class Native:
+    """The calls that rclone does not make, or not so."""
+
+    def __init__(self, bucket: Bucket, client: httpx.Client) -> None:
+        master = bucket.service.keys.master
+        self._client = client
+        self.account = master.id
+        answer = self.get("b2_authorize_account", auth=(master.id, master.secret))
+        self._headers = {"Authorization": answer.json()["authorizationToken"]}
+
+    def get(self, call: str, version: int = 1, **arguments: object) -> httpx.Response:
+        return self._client.get(f"/b2api/v{version}/{call}", **arguments)  # type: ignore[arg-type]
+
+    def post(self, call: str, **body: object) -> httpx.Response:
+        return self._client.post(f"/b2api/v2/{call}", json=body, headers=self._headers)
+
+
+@pytest.fixture
+def native(tmp_path: Path) -> Iterator[tuple[Native, Bucket]]:
+    with (
+        running(tmp_path / "b2", "/usr/bin/rclone") as bucket,
+        httpx.Client(base_url=bucket.url) as client,
+    ):
+        yield Native(bucket, client), bucket
+
+
+def test_authorize_in_each_version(native: tuple[Native, Bucket]) -> None:
+    client, bucket = native
+    key = bucket.key(*_READ_ONLY)
+    allowed: dict[int, Callable[[dict[str, dict[str, dict[str, object]]]], object]] = {
+        1: lambda answer: answer["allowed"]["bucketId"],
+        2: lambda answer: answer["allowed"]["bucketId"],
+        3: lambda answer: answer["apiInfo"]["storageApi"]["bucketId"],
+        4: lambda answer: answer["apiInfo"]["storageApi"]["allowed"],
+    }
+    answers = {
+        version: read(client.get("b2_authorize_account", version, auth=(key.id, key.secret)).json())
+        for version, read in allowed.items()
+    }
+    assert answers == {
+        1: bucket.id,
+        2: bucket.id,
+        3: bucket.id,
+        4: {
+            "capabilities": list(_READ_ONLY),
+            "namePrefix": None,
+            "buckets": [{"id": bucket.id, "name": "the-films"}],
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "other_names"),
+    [("api.backblazeb2.com", "backblaze"), ("127.0.0.1", "127.0.0.1")],
+)
+def test_who_comes_by_a_name_is_sent_on_to_names(
+    native: tuple[Native, Bucket], name: str, other_names: str
+) -> None:
+    client, bucket = native
+    master = bucket.service.keys.master
+    answer = client.get(
+        "b2_authorize_account", auth=(master.id, master.secret), headers={"Host": name}
+    ).json()
+    assert other_names in answer["apiUrl"]
+    assert other_names in answer["downloadUrl"]
+
+
+@pytest.mark.parametrize(
+    ("call", "body", "status", "code"),
+    [
+        ("b2_list_file_names", {"bucketId": "nobody's"}, 400, "bad_bucket_id"),
+        ("b2_list_file_names", {}, 400, "bad_request"),
+        ("b2_get_file_info", {"fileId": "4_zx"}, 404, "not_found"),
+        ("b2_start_large_file", {}, 400, "bad_request"),
+        ("b2_list_buckets", {"accountId": "somebody else"}, 401, "unauthorized"),
+    ],
+)
+def test_errors_are_b2s(
+    native: tuple[Native, Bucket], call: str, body: dict[str, str], status: int, code: str
+) -> None:
+    client, _ = native
+    answer = client.post(call, **body)
+    assert (answer.status_code, answer.json()["status"], answer.json()["code"]) == (
+        status,
+        status,
+        code,
+    )
+
+
+def test_a_token_that_is_none(native: tuple[Native, Bucket]) -> None:
+    client, _ = native
+    for headers in ({}, {"Authorization": "4_invented"}):
+        answer = client.get("b2_list_buckets", headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (401, "bad_auth_token")
+
+
+def test_bytes_with_another_sha1_are_not_kept(native: tuple[Native, Bucket]) -> None:
+    client, bucket = native
+    url = client.post("b2_get_upload_url", bucketId=bucket.id).json()
+    answer = httpx.post(
+        url["uploadUrl"],
+        content=b"something",
+        headers={
+            "Authorization": url["authorizationToken"],
+            "X-Bz-File-Name": "x",
+            "X-Bz-Content-Sha1": "0" * 40,
+        },
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    assert bucket.listed("B:the-films") == []
+
+
+def test_a_range_past_the_end(native: tuple[Native, Bucket]) -> None:
+    _, bucket = native
+    bucket.ok("copyto", "/etc/hostname", "B:the-films/x")
+    link = bucket.ok("link", "B:the-films/x").decode().strip()
+    answer = httpx.get(link, headers={"Range": "bytes=99999-"})
+    assert (answer.status_code, answer.json()["code"]) == (416, "range_not_satisfiable")

@@ -1,0 +1,195 @@
+"""The Plex stand-in: the program itself, in a network and mounts of its own, with curl as its visitor."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+from xml.etree import ElementTree
+
+import pytest
+
+_PROGRAM = Path(__file__).parents[2] / "sandbox/plex/plexmediaserver"
+_PUBLIC = "203.0.113.11"
+_TOKEN = "claim-abcdefghij0123456789"
+
+# A machine with a public address, and the media where the mount is.
+_MACHINE = f"""
+ip link set lo up
+ip address add {_PUBLIC}/32 dev lo
+mount -t tmpfs none /mnt
+mkdir /mnt/media
+mount --bind "$1" /mnt/media
+shift
+exec "$@"
+"""
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes namespaces, which takes root")
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes
+
+    def xml(self) -> ElementTree.Element:
+        return ElementTree.fromstring(self.body)  # noqa: S314 - our own stand-in's
+
+
+@dataclass(frozen=True)
+class Plex:
+    """A running stand-in."""
+
+    process: subprocess.Popen[str]
+    data: Path
+
+    @property
+    def preferences(self) -> Path:
+        return self.data / "Plex Media Server/Preferences.xml"
+
+    def ask(self, path: str, *curl: str, address: str = "127.0.0.1", **query: str) -> Answer:
+        """curl's answer, on the machine itself or, with its public address, as from elsewhere."""
+        url = f"http://{address}:32400{path}?{urlencode(query)}"
+        local = [] if address == "127.0.0.1" else ["--interface", address.strip("[]")]
+        there = ["nsenter", "-t", str(self.process.pid), "-n"]
+        done = subprocess.run(
+            [*there, "curl", "-sS", "-w", "%{http_code}", *local, *curl, url],
+            capture_output=True,
+            check=True,
+        )
+        return Answer(int(done.stdout[-3:]), done.stdout[:-3])
+
+    def claim(self, *curl: str, token: str = _TOKEN, address: str = "127.0.0.1") -> int:
+        return self.ask("/myplex/claim", "-X", "POST", *curl, token=token, address=address).status
+
+    def owner_token(self) -> str:
+        return ElementTree.parse(self.preferences).getroot().attrib["PlexOnlineToken"]  # noqa: S314
+
+    def end(self, number: int) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(10)
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    folder = tmp_path / "media"
+    (folder / "Films").mkdir(parents=True)
+    (folder / "Films/Nosferatu & Ärger.mkv").write_bytes(bytes(range(256)) * 1000)
+    return folder
+
+
+def start(data: Path, media: Path) -> Plex:
+    machine = ["unshare", "--net", "--mount", "sh", "-euc", _MACHINE, "sh", str(media)]
+    process = subprocess.Popen(
+        [*machine, sys.executable, str(_PROGRAM)],
+        env={"PATH": os.environ["PATH"], "PLEX_DATADIR": str(data), "LD_LIBRARY_PATH": "/nowhere"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        assert "listens on port 32400" in process.stdout.readline()
+    return Plex(process, data)
+
+
+@pytest.fixture
+def plex(tmp_path: Path, media: Path) -> Iterator[Plex]:
+    running = start(tmp_path / "plex", media)
+    yield running
+    running.end(signal.SIGKILL)
+
+
+def test_a_new_server_says_who_it_is_and_that_nobody_owns_it(plex: Plex) -> None:
+    identity = plex.ask("/identity").xml()
+    preferences = ElementTree.parse(plex.preferences).getroot().attrib  # noqa: S314
+    assert identity.tag == "MediaContainer"
+    assert (identity.get("size"), identity.get("claimed")) == ("0", "0")
+    assert identity.get("machineIdentifier") == preferences["ProcessedMachineIdentifier"]
+    assert identity.get("version")
+    assert plex.preferences.stat().st_mode & 0o777 == 0o600
+
+
+def test_it_listens_on_every_address(plex: Plex) -> None:
+    for address in (_PUBLIC, "[::1]"):
+        assert plex.ask("/identity", address=address).status == 200
+
+
+def test_claimed(plex: Plex) -> None:
+    assert plex.claim() == 200
+    assert plex.ask("/identity").xml().get("claimed") == "1"
+    # As the host's own gate looks for it.
+    assert f' PlexOnlineToken="{plex.owner_token()}"' in plex.preferences.read_text()
+    assert plex.ask("/library/all").status == 401
+    assert plex.ask("/library/all", "-H", "X-Plex-Token: no").status == 401
+    assert plex.ask("/library/all", "-H", f"X-Plex-Token: {plex.owner_token()}").status == 200
+    assert plex.ask("/library/all", **{"X-Plex-Token": plex.owner_token()}).status == 200
+
+
+@pytest.mark.parametrize("token", ["", "claim-", "claim-short", "abcdefghij0123456789abcdef"])
+def test_a_bad_claim_token(plex: Plex, token: str) -> None:
+    assert plex.claim(token=token) == 400
+    assert plex.ask("/identity").xml().get("claimed") == "0"
+
+
+def test_only_who_is_at_the_machine_claims(plex: Plex) -> None:
+    assert plex.claim(address=_PUBLIC) == 403
+    for header in ("X-Forwarded-For: 198.51.100.7", "X-Real-IP: 127.0.0.1"):
+        assert plex.claim("-H", header) == 403
+    assert plex.ask("/identity").xml().get("claimed") == "0"
+
+
+def test_without_an_owner_whoever_looks_local_may_do_everything(plex: Plex) -> None:
+    assert plex.ask("/library/all").status == 200  # as through a proxy that says nothing
+    assert plex.ask("/library/all", "-H", "X-Forwarded-For: 192.168.1.5").status == 200
+    assert plex.ask("/library/all", "-H", "X-Forwarded-For: 198.51.100.7").status == 401
+    assert plex.ask("/library/all", address=_PUBLIC).status == 401
+    forged = plex.ask("/library/all", "-H", "X-Forwarded-For: 127.0.0.1", address=_PUBLIC)
+    assert forged.status == 401
+
+
+def test_unclaimed_again(plex: Plex) -> None:
+    plex.claim()
+    assert plex.ask("/myplex/account", "-X", "DELETE").status == 401
+    token = f"X-Plex-Token: {plex.owner_token()}"
+    assert plex.ask("/myplex/account", "-X", "DELETE", "-H", token).status == 200
+    assert plex.ask("/identity").xml().get("claimed") == "0"
+    assert "PlexOnlineToken" not in plex.preferences.read_text()
+
+
+def test_the_media_and_their_bytes(plex: Plex, media: Path) -> None:
+    (part,) = plex.ask("/library/all").xml().iter("Part")
+    content = (media / "Films/Nosferatu & Ärger.mkv").read_bytes()
+    assert part.get("file") == "/mnt/media/Films/Nosferatu & Ärger.mkv"
+    assert part.get("size") == str(len(content))
+    assert plex.ask(part.attrib["key"]).body == content
+    piece = plex.ask(part.attrib["key"], "-r", "1000-1999")
+    assert (piece.status, piece.body) == (206, content[1000:2000])
+    assert plex.ask("/library/parts/1/file").status == 404
+
+
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGTERM])
+def test_it_ends_in_order_and_stays_the_same_server(
+    tmp_path: Path, media: Path, number: int
+) -> None:
+    first = start(tmp_path / "plex", media)
+    first.claim()
+    identifier = first.ask("/identity").xml().get("machineIdentifier")
+    written = first.preferences.read_text().replace("<Preferences ", '<Preferences Unknown="kept" ')
+    first.preferences.write_text(written)
+    pid_file = first.data / "Plex Media Server/plexmediaserver.pid"
+    assert pid_file.read_text().strip() == str(first.process.pid)
+    assert first.end(number) == 0
+    assert not pid_file.exists()
+    second = start(tmp_path / "plex", media)
+    try:
+        identity = second.ask("/identity").xml()
+        assert (identity.get("machineIdentifier"), identity.get("claimed")) == (identifier, "1")
+        second.claim()
+        assert 'Unknown="kept"' in second.preferences.read_text()
+    finally:
+        second.end(signal.SIGKILL)
