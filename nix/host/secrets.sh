@@ -1,14 +1,15 @@
 #!/bin/sh
-# Puts the stack's secrets in place. Usage: secrets.sh DIRECTORY, the new files.
+# Puts the stack's secrets in place. Usage: secrets.sh PAYLOAD
 # A changed set is tried: what uses it is started again, and if that fails the old set is put back.
 set -eu
 umask 077
 
-new=$1
+payload=$1
+new=$payload/secrets
 kept=/var/lib/secrets
 
 if diff -r "$new" "$kept" >/dev/null 2>&1; then
-  rm -rf "$new"
+  rm -rf "$payload"
   echo "secrets: unchanged"
   exit 0
 fi
@@ -16,6 +17,7 @@ fi
 rm -rf "$kept.old"
 [ ! -d "$kept" ] || mv "$kept" "$kept.old"
 mv "$new" "$kept"
+rm -rf "$payload"
 
 if systemctl restart media.service; then
   rm -rf "$kept.old"

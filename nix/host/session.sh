@@ -24,9 +24,10 @@ start() {
 }
 
 # Prints the log as it grows, and every half minute of silence that the work goes on, until its last line is an end or nobody writes it any more.
-# With `past`, a "waiting" line is not an end.
+# With `on`, it goes on from here: what stands in the log is passed over, and "waiting" is not an end.
 follow() {
   printed=0
+  [ "${1:-}" != on ] || printed=$(wc -c <"$work/log")
   quiet=0
   while :; do
     active=no
@@ -41,10 +42,10 @@ follow() {
     fi
     printed=$size
     case $(last_line) in
-      *": done"* | *": failed: "*) return ;;
-      *": waiting: "*) [ "${1:-}" = past ] || return ;;
+      *": done"* | *": failed: "*) return 0 ;;
+      *": waiting: "*) [ "${1:-}" = on ] || return 0 ;;
     esac
-    [ "$active" = yes ] || return
+    [ "$active" = yes ] || return 0
     sleep 0.5
   done
 }

@@ -25,7 +25,7 @@ elif at_work; then
   case $(last_line) in
     *": waiting: "*)
       : >"$work/acknowledged"
-      follow past
+      follow on
       ;;
     *) follow "" ;;
   esac

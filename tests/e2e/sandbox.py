@@ -24,12 +24,13 @@ class Sandbox:
     environment: dict[str, str]
     first: subprocess.CompletedProcess[str]
 
-    def python(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run Python with the sandbox's environment."""
+    def python(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """Run Python with the sandbox's environment, and with `given` on its input."""
         return subprocess.run(
             [sys.executable, *words],
             cwd=REPO,
             env=self.environment,
+            input=given,
             capture_output=True,
             text=True,
             check=False,
@@ -39,9 +40,9 @@ class Sandbox:
         """Run Pulumi as ./sandbox/pulumi does."""
         return self.python("-m", "sandbox", "pulumi", *words)
 
-    def ssh(self, command: str) -> str:
-        """What a command prints on the host, run as the administrator."""
-        done = self.python("-m", "sandbox", "ssh", command)
+    def ssh(self, command: str, given: str = "") -> str:
+        """What a command prints on the host, run as the administrator, with `given` on its input."""
+        done = self.python("-m", "sandbox", "ssh", command, given=given)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -57,8 +58,8 @@ class Sandbox:
         return found
 
     def set(self, key: str, value: str) -> None:
-        """Change one value of the stack's configuration."""
-        done = self.pulumi("config", "set", f"plex-on-nixos:{key}", value)
+        """Change one value of the stack's configuration, such as `timeZone` or `packages[0]`."""
+        done = self.pulumi("config", "set", "--path", f"plex-on-nixos:{key}", value)
         assert done.returncode == 0, done.stderr
 
     def logs(self) -> str:
@@ -84,9 +85,8 @@ class Sandbox:
     def rules(self, *rules: str) -> Iterator[None]:
         """Rules for what the laptop sends, in force for a while."""
         lines = "\n".join(rules)
-        self.nft(
-            f"table {_TABLE} {{ chain out {{ type filter hook output priority 0;\n{lines}\n}} }}"
-        )
+        chain = f"chain out {{\ntype filter hook output priority 0\n{lines}\n}}"
+        self.nft(f"table {_TABLE} {{\n{chain}\n}}\n")
         try:
             yield
         finally:

@@ -184,6 +184,12 @@ def test_a_deleted_file_is_hidden_and_comes_back(bucket: Bucket, media: Path) ->
     assert bucket.ok("cat", "--b2-versions", f"B:the-films/{versions[0]}") == b"unicode"
 
 
+def test_a_folder_with_nothing_but_hidden_files_is_gone(bucket: Bucket) -> None:
+    bucket.ok("copyto", "/etc/hostname", "B:the-films/folder/text.txt")
+    bucket.ok("deletefile", "B:the-films/folder/text.txt")
+    assert bucket.listed("B:the-films") == []
+
+
 def test_a_hard_delete_leaves_nothing(bucket: Bucket, media: Path, tmp_path: Path) -> None:
     bucket.ok("copyto", str(media / "Ärger/日本.txt"), "B:the-films/text.txt")
     bucket.ok("deletefile", "--b2-hard-delete", "B:the-films/text.txt")
@@ -268,17 +274,20 @@ class Native:
     """The calls that rclone does not make, or not so."""
 
     def __init__(self, bucket: Bucket, client: httpx.Client) -> None:
-        master = bucket.service.keys.master
         self._client = client
-        self.account = master.id
-        answer = self.get("b2_authorize_account", auth=(master.id, master.secret))
-        self._headers = {"Authorization": answer.json()["authorizationToken"]}
+        self.headers: dict[str, str] = {}
+        self.become(bucket.service.keys.master)
+
+    def become(self, key: Key) -> None:
+        """Calls in the name of another key from now on."""
+        answer = self.get("b2_authorize_account", auth=(key.id, key.secret))
+        self.headers = {"Authorization": answer.json()["authorizationToken"]}
 
     def get(self, call: str, version: int = 1, **arguments: object) -> httpx.Response:
         return self._client.get(f"/b2api/v{version}/{call}", **arguments)  # type: ignore[arg-type]
 
     def post(self, call: str, **body: object) -> httpx.Response:
-        return self._client.post(f"/b2api/v2/{call}", json=body, headers=self._headers)
+        return self._client.post(f"/b2api/v2/{call}", json=body, headers=self.headers)
 
 
 @pytest.fixture
@@ -315,20 +324,18 @@ def test_authorize_in_each_version(native: tuple[Native, Bucket]) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("name", "other_names"),
-    [("api.backblazeb2.com", "backblaze"), ("127.0.0.1", "127.0.0.1")],
-)
-def test_who_comes_by_a_name_is_sent_on_to_names(
-    native: tuple[Native, Bucket], name: str, other_names: str
-) -> None:
+def test_who_comes_by_a_name_is_sent_on_to_names(native: tuple[Native, Bucket]) -> None:
     client, bucket = native
     master = bucket.service.keys.master
-    answer = client.get(
-        "b2_authorize_account", auth=(master.id, master.secret), headers={"Host": name}
-    ).json()
-    assert other_names in answer["apiUrl"]
-    assert other_names in answer["downloadUrl"]
+    told = {
+        host: client.get(
+            "b2_authorize_account", auth=(master.id, master.secret), headers={"Host": host}
+        ).json()
+        for host in ("api.backblazeb2.com", "127.0.0.1:1")
+    }
+    assert told["api.backblazeb2.com"]["apiUrl"] == "https://api000.backblazeb2.com"
+    assert told["api.backblazeb2.com"]["downloadUrl"] == "https://f000.backblazeb2.com"
+    assert told["127.0.0.1:1"]["apiUrl"] == "http://127.0.0.1:1"
 
 
 @pytest.mark.parametrize(
@@ -358,6 +365,42 @@ def test_a_token_that_is_none(native: tuple[Native, Bucket]) -> None:
     for headers in ({}, {"Authorization": "4_invented"}):
         answer = client.get("b2_list_buckets", headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (401, "bad_auth_token")
+
+
+@pytest.mark.parametrize("body", ["", "[]", "no JSON"])
+def test_a_body_that_is_none(native: tuple[Native, Bucket], body: str) -> None:
+    client, bucket = native
+    answer = httpx.post(
+        f"{bucket.url}/b2api/v2/b2_list_file_names", content=body, headers=client.headers
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+def test_a_download_by_its_id(native: tuple[Native, Bucket]) -> None:
+    client, bucket = native
+    bucket.ok("copyto", "/etc/hostname", "B:the-films/x")
+    (there,) = client.post("b2_list_file_names", bucketId=bucket.id).json()["files"]
+    url, headers = f"{bucket.url}/b2api/v2/b2_download_file_by_id", client.headers
+    content = Path("/etc/hostname").read_bytes()
+    query = {"fileId": there["fileId"]}
+    assert httpx.get(url, headers=headers, params=query).content == content
+    assert httpx.post(url, headers=headers, json=query).content == content
+    assert httpx.get(url, params=query).status_code == 401
+    head = httpx.head(url, headers=headers, params=query)
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(content)))
+    for name, value in there["fileInfo"].items():
+        assert head.headers[f"x-bz-info-{name}"] == value
+    assert "src_last_modified_millis" in there["fileInfo"]
+
+
+@pytest.mark.parametrize("call", ["b2_list_file_names", "b2_get_upload_url"])
+def test_a_key_for_one_bucket_is_none_for_another(native: tuple[Native, Bucket], call: str) -> None:
+    client, bucket = native
+    other = bucket.service.store.create_bucket("private", "allPrivate")
+    client.become(bucket.key(*CAPABILITIES))
+    assert client.post(call, bucketId=bucket.id).status_code == 200
+    refused = client.post(call, bucketId=other.id)
+    assert (refused.status_code, refused.json()["code"]) == (401, "unauthorized")
 
 
 def test_bytes_with_another_sha1_are_not_kept(native: tuple[Native, Bucket]) -> None:

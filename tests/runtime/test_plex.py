@@ -172,6 +172,19 @@ def test_the_media_and_their_bytes(plex: Plex, media: Path) -> None:
     assert plex.ask("/library/parts/1/file").status == 404
 
 
+def test_an_identity_that_is_there_is_kept(tmp_path: Path, media: Path) -> None:
+    home = tmp_path / "plex/Plex Media Server"
+    home.mkdir(parents=True)
+    identifier = "0123456789abcdef0123456789abcdef01234567"
+    restored = f'<Preferences ProcessedMachineIdentifier="{identifier}" />'
+    (home / "Preferences.xml").write_text(restored)
+    running = start(tmp_path / "plex", media)
+    try:
+        assert running.ask("/identity").xml().get("machineIdentifier") == identifier
+    finally:
+        running.end(signal.SIGKILL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGTERM])
 def test_it_ends_in_order_and_stays_the_same_server(
     tmp_path: Path, media: Path, number: int

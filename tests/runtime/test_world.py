@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import yaml
 
 from sandbox import toolchain
 from sandbox.credentials import B2_APPLICATION_KEY, B2_BUCKET, B2_KEY_ID, ZONE
+from sandbox.paths import namespace
+from sandbox.world import lock, network
 from tests.runtime import worlds
 from tests.runtime.worlds import World
 
@@ -25,8 +28,9 @@ _DIG = ("dig", "+tries=1", "+time=2")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     running = worlds.start(tmp_path_factory.mktemp("world"))
     yield running
-    assert running.end() == 0, "".join(running.log)
-    worlds.stop(running.state)
+    status = running.end()
+    worlds.clear(running.state)
+    assert status == 0, "".join(running.log)
 
 
 def server(world: World, name: str, **more: object) -> tuple[int, str]:
@@ -51,7 +55,7 @@ def rrset(world: World, name: str, rtype: str, value: str) -> None:
     world.api("POST", f"/zones/{ZONE}/rrsets", name=name, type=rtype, records=[{"value": value}])
 
 
-def status(answer: str) -> str:
+def rcode(answer: str) -> str:
     """The status in dig's output."""
     return next(line for line in answer.splitlines() if "status:" in line).split()[5].strip(",")
 
@@ -81,9 +85,9 @@ def test_the_resolver_knows_hetzners_zones(world: World) -> None:
 def test_the_resolver_knows_what_there_is_not(world: World) -> None:
     rrset(world, "only4", "A", "203.0.113.98")
     no_data = world.ok(*_DIG, "@185.12.64.1", f"only4.{ZONE}", "AAAA")
-    assert (status(no_data), "ANSWER: 0" in no_data) == ("NOERROR", True)
+    assert (rcode(no_data), "ANSWER: 0" in no_data) == ("NOERROR", True)
     for name in (f"nothing.{ZONE}", "www.debian.org"):
-        assert status(world.ok(*_DIG, "@185.12.64.1", name)) == "NXDOMAIN"
+        assert rcode(world.ok(*_DIG, "@185.12.64.1", name)) == "NXDOMAIN"
 
 
 def test_the_resolver_knows_reverse_names(world: World) -> None:
@@ -96,7 +100,7 @@ def test_the_resolver_knows_reverse_names(world: World) -> None:
     assert world.ok(*_DIG, "@185.12.64.1", "+short", "-x", str(address["ip"])).split() == [
         f"www.{ZONE}."
     ]
-    assert status(world.ok(*_DIG, "@185.12.64.1", "-x", "203.0.113.250")) == "NXDOMAIN"
+    assert rcode(world.ok(*_DIG, "@185.12.64.1", "-x", "203.0.113.250")) == "NXDOMAIN"
 
 
 def test_a_site_serves_its_own_files_by_https(world: World) -> None:
@@ -233,81 +237,87 @@ def main_network() -> list[str]:
     return [line for output in shown for line in output.splitlines() if "valid_lft" not in line]
 
 
-def processes(state: Path) -> list[str]:
-    """The command lines that name a sandbox's folder."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = path.read_bytes().replace(b"\0", b" ").decode()
-        except OSError:  # it has ended
-            continue
-        if str(state) in command:
-            found.append(command)
-    return found
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a world that a test starts and ends itself."""
+    folder = tmp_path / "state"
+    yield folder
+    worlds.clear(folder)
 
 
-def namespaces(world: World) -> list[str]:
-    return [path.name for path in Path("/run/netns").glob(f"{world.namespace}*")]
-
-
-def test_nothing_is_left_and_the_computers_network_is_as_it_was(tmp_path: Path) -> None:
+def test_nothing_is_left_and_the_computers_network_is_as_it_was(state: Path) -> None:
     before = main_network()
-    state = tmp_path / "state"
     world = worlds.start(state)
     assert main_network() == before
-    assert len(processes(state)) >= 3  # the daemon, dnsmasq, Pebble
+    assert len(worlds.processes(state)) >= 3  # the daemon, dnsmasq, Pebble
     assert world.end() == 0, "".join(world.log)
     assert not (state / "world.json").exists()
-    assert processes(state) == []
-    worlds.stop(state)
-    assert namespaces(world) == []
+    assert worlds.processes(state) == {}
+    network.down(world.namespace)
+    assert list(Path("/run/netns").glob(f"{world.namespace}*")) == []
     assert main_network() == before
 
 
-def test_a_world_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
-    state = tmp_path / "state"
+def test_a_world_goes_on_where_the_last_one_ended(state: Path) -> None:
     world = worlds.start(state)
     number, address = server(world, "stays")
     trusted = (state / "ca-bundle.pem").read_text()
     assert world.end() == 0
     world = worlds.start(state)
-    try:
-        assert (state / "ca-bundle.pem").read_text().startswith(trusted)
-        with world.card(number) as card:
-            assert card.lease()["ip"] == address
-    finally:
-        world.end()
-        worlds.stop(state)
+    assert (state / "ca-bundle.pem").read_text().startswith(trusted)
+    with world.card(number) as card:
+        assert card.lease()["ip"] == address
+    assert world.end() == 0
 
 
-def test_a_killed_world_leaves_nothing_in_the_way_of_the_next(tmp_path: Path) -> None:
-    state = tmp_path / "state"
+def test_a_killed_world_leaves_nothing_in_the_way_of_the_next(state: Path) -> None:
     world = worlds.start(state)
     world.process.send_signal(signal.SIGKILL)
     world.process.wait()
+    deadline = time.monotonic() + 5
+    while worlds.processes(state) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert worlds.processes(state) == {}
     world = worlds.start(state)
-    try:
-        assert world.ok(*_DIG, "@185.12.64.1", "+short", "github.com").strip() == "192.0.2.10"
-    finally:
-        world.end()
-        worlds.stop(state)
+    assert world.ok(*_DIG, "@185.12.64.1", "+short", "github.com").strip() == "192.0.2.10"
+    assert world.end() == 0
 
 
-def test_a_world_that_ends_on_its_way_up(tmp_path: Path) -> None:
-    state = tmp_path / "state"
+def test_a_world_that_ends_on_its_way_up(state: Path) -> None:
     world = worlds.begin(state, awaited="dnsmasq")
     assert world.end() == 0, "".join(world.log)
-    assert processes(state) == []
-    worlds.stop(state)
+    assert worlds.processes(state) == {}
 
 
-def test_two_worlds_at_once(world: World, tmp_path: Path) -> None:
-    other = worlds.start(tmp_path / "other")
-    try:
-        rrset(other, "here", "A", "203.0.113.77")
-        ask = (*_DIG, "@185.12.64.1", "+short", f"here.{ZONE}")
-        assert other.ok(*ask).strip() == "203.0.113.77"
-        assert world.ok(*ask).strip() == ""
-    finally:
-        other.end()
-        worlds.stop(other.state)
+def test_two_worlds_at_once(world: World, state: Path) -> None:
+    other = worlds.start(state)
+    rrset(other, "here", "A", "203.0.113.77")
+    ask = (*_DIG, "@185.12.64.1", "+short", f"here.{ZONE}")
+    assert other.ok(*ask).strip() == "203.0.113.77"
+    assert world.ok(*ask).strip() == ""
+    assert other.end() == 0
+
+
+def test_a_namespace_that_is_only_a_name_is_made_anew(state: Path) -> None:
+    name = namespace(state)
+    Path("/run/netns").mkdir(exist_ok=True)
+    Path("/run/netns", name).touch()  # what a crash of the computer leaves, where /run outlives it
+    network.up(name)
+    network.up(name)
+    shown = subprocess.run(
+        ["ip", "-n", name, "-o", "address", "show", "dev", "switch"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout.count("172.31.1.1/32") == 1
+
+
+def test_one_daemon_for_each_state(tmp_path: Path) -> None:
+    path = tmp_path / "world.pid"
+    with lock.held(path):
+        assert lock.holder(path) == os.getpid()
+        with pytest.raises(lock.AlreadyRunningError, match=str(os.getpid())), lock.held(path):
+            pass
+        assert lock.holder(path) == os.getpid()
+    assert lock.holder(path) is None

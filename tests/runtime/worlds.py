@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,9 +164,23 @@ def begin(state: Path, *, awaited: str) -> World:
     return World(state, process, log)
 
 
-def stop(state: Path) -> None:
-    """Takes the namespace away, when the daemon has ended."""
+def clear(state: Path) -> None:
+    """Takes away what a world left, also one that a test failed with."""
+    for process in processes(state):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
     network.down(namespace(state))
+
+
+def processes(state: Path) -> dict[int, str]:
+    """The command lines that name a world's folder, by process."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if f"{state}/" in command or f"{state} " in command:
+                found[int(path.parent.name)] = command
+    return found
 
 
 def _read(

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What a test types into the installer; $WORLD is set.
 set -eu
 disk=$(ls /dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_*)
