@@ -8,6 +8,7 @@
 set -eu
 
 payload=$1
+name=install
 unit=install
 work=/run/install
 # shellcheck source=nix/host/session.sh
@@ -25,7 +26,7 @@ if ! grep -q '^VARIANT_ID="\?installer' /etc/os-release; then
 fi
 
 case $(last_line) in
-  *": done"*) rm -rf "$payload" ;;
+  "$name: done: "*) rm -rf "$payload" ;;
   *)
     if at_work; then
       rm -rf "$payload"
@@ -36,8 +37,8 @@ case $(last_line) in
 esac
 follow ""
 case $(last_line) in
-  *": done"*) ;;
-  *": failed: "*) exit 1 ;;
+  "$name: done: "*) ;;
+  "$name: failed: "*) exit 1 ;;
   *)
     echo "install: failed: it ended without a word; see journalctl -u $unit" >&2
     exit 1

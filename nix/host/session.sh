@@ -1,9 +1,10 @@
 # shellcheck shell=sh
 # One SSH session's view of work that outlives it: a transient unit that writes a log whose last line
-# says how it stands. Sourced by the scripts that `pulumi up` runs; `unit` and `work` are theirs.
+# says how it stands. Sourced by the scripts that `pulumi up` runs; `name`, `unit` and `work` are
+# theirs.
 #
-# The last line is "NAME: done", "NAME: failed: REASON" or "NAME: waiting: WHAT"; anything else is progress.
-: "${unit:?}" "${work:?}"
+# The last line is "NAME: done: WHAT", "NAME: failed: REASON" or "NAME: waiting: WHAT"; anything else is progress.
+: "${name:?}" "${unit:?}" "${work:?}"
 
 # Whether the unit is still at it.
 at_work() {
@@ -42,8 +43,8 @@ follow() {
     fi
     printed=$size
     case $(last_line) in
-      *": done"* | *": failed: "*) return 0 ;;
-      *": waiting: "*) [ "${1:-}" = on ] || return 0 ;;
+      "$name: done: "* | "$name: failed: "*) return 0 ;;
+      "$name: waiting: "*) [ "${1:-}" = on ] || return 0 ;;
     esac
     [ "$active" = yes ] || return 0
     sleep 0.5

@@ -8,6 +8,7 @@
 set -eu
 
 configuration=$1
+name=converge
 unit=nixos-rebuild-switch-to-configuration # nixos-rebuild's own name: the two exclude each other
 work=/run/converge
 # shellcheck source=nix/host/session.sh
@@ -23,7 +24,7 @@ if at_work && [ "$submitted" != "$digest" ]; then
 elif at_work; then
   rm -rf "$configuration"
   case $(last_line) in
-    *": waiting: "*)
+    "$name: waiting: "*)
       : >"$work/acknowledged"
       follow on
       ;;
@@ -45,9 +46,9 @@ fi
 
 end=$(last_line)
 case $end in
-  *": waiting: "*) exit 75 ;;
-  *": done"*) exit 0 ;;
-  *": failed: "*) ;;
+  "$name: waiting: "*) exit 75 ;;
+  "$name: done: "*) exit 0 ;;
+  "$name: failed: "*) ;;
   *) echo "converge: failed: the supervisor ended without a word; see journalctl -u $unit" ;;
 esac
 rm -f "$work/unreported"
