@@ -32,7 +32,7 @@ class SshIdentity(pulumi.ComponentResource):
             length=32,
             opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["base64", "hex"]),
         )
-        self.private_key = pulumi.Output.secret(seed.base64.apply(_private_text))
+        self.private_key = pulumi.Output.secret(seed.base64.apply(private_text))
         self.public_key = pulumi.Output.unsecret(seed.base64.apply(_public_text))
         self.register_outputs({"public_key": self.public_key})
 
@@ -41,7 +41,8 @@ def _key(seed: str) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(b64decode(seed))
 
 
-def _private_text(seed: str) -> str:
+def private_text(seed: str) -> str:
+    """The private key of 32 bytes in base64, as PEM (PKCS #8)."""
     return (
         _key(seed).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
     )

@@ -26,6 +26,7 @@ def start(say: Callable[[str], None], state: Path = STATE) -> None:
         SandboxError: it ended, or was not ready in time; the message has the end of its log.
     """
     if lock.holder(state / "world.pid") is None:
+        (state / "world.json").unlink(missing_ok=True)  # of a daemon that was killed
         network.up(namespace(state))
         with (state / "world.log").open("ab") as log:
             process = subprocess.Popen(

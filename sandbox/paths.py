@@ -16,5 +16,5 @@ STATE = Path(os.environ.get("SANDBOX_STATE") or REPO / ".sandbox").resolve()
 
 
 def namespace(state: Path = STATE) -> str:
-    """The name of the network namespace that a sandbox's world lives in; its machines' names begin with it."""
+    """The network namespace of a sandbox's world; the names of its machines' begin with it."""
     return f"plexsb-{hashlib.sha256(str(state).encode()).hexdigest()[:6]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -47,15 +48,9 @@ def check() -> None:
 
 def missing_packages(wanted: Mapping[str, str]) -> list[str]:
     """Those of the packages (by the program that each is for) whose programs are not here, sorted."""
-    places = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     return sorted(
-        {
-            package
-            for program, package in wanted.items()
-            if not any(
-                os.access(os.path.join(place, program), os.X_OK) for place in places.split(":")
-            )
-        }
+        {package for program, package in wanted.items() if shutil.which(program, path=path) is None}
     )
 
 

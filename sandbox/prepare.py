@@ -31,9 +31,9 @@ def run(say: Callable[[str], None], state: Path = STATE) -> None:
     except base.BaseError as error:
         raise SandboxError(str(error)) from error
     kexec = installer.tarball()
-    _publish(state, _INSTALLER_URL, kexec)
+    publish(state, _INSTALLER_URL, kexec)
     made = nixpkgs.make(RELEASE)
-    _publish(state, made.url, made.content)
+    publish(state, made.url, made.content)
     pins = {
         "installer": {
             "x86_64": {"url": _INSTALLER_URL, "sha256": hashlib.sha256(kexec).hexdigest()}
@@ -43,7 +43,7 @@ def run(say: Callable[[str], None], state: Path = STATE) -> None:
     (state / "pins.json").write_text(json.dumps(pins, indent=2) + "\n")
 
 
-def _publish(state: Path, url: str, content: bytes) -> None:
+def publish(state: Path, url: str, content: bytes) -> None:
     """Lay a file where the internet's stand-in finds it: by host and path."""
     path = state / "internet" / url.removeprefix("https://")
     if path.exists() and path.read_bytes() == content:

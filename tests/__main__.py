@@ -16,9 +16,13 @@ from sandbox.errors import SandboxError
 
 _REPO = Path(__file__).resolve().parent.parent
 _PACKAGES = {
+    "busybox": "busybox",
     "dash": "dash",
+    "dig": "bind9-dnsutils",
+    "lego": "lego",
     "nginx": "nginx-light",
     "nix-instantiate": "nix-bin",
+    "rclone": "rclone",
     "shellcheck": "shellcheck",
     "sshd": "openssh-server",
 }

@@ -12,10 +12,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.b2 import authorize, download, upload
-from sandbox.b2.calls import CALLS, Caller, Service, entry_json
+from sandbox.b2.calls import CALLS, Caller, Service
 from sandbox.b2.errors import B2Error, bad_request, handle
 from sandbox.b2.hosts import hosts_for
 from sandbox.b2.keys import Key, KeyRing
+from sandbox.b2.shapes import entry_json
 from sandbox.b2.store import Store
 
 
@@ -50,19 +51,12 @@ async def _call(request: Request) -> Response:
     call = CALLS.get(request.path_params["call"])
     if call is None:
         raise bad_request(f"Unknown or unsupported call: {request.path_params['call']}")
-    caller = _caller(request)
+    caller, body = _caller(request), await _body(request)
     try:
-        body: object = dict(request.query_params)
-        if request.method == "POST":
-            body = json.loads(await request.body())
-        if not isinstance(body, dict):
-            raise bad_request("The body is not a JSON object")
         return JSONResponse(call(_service(request), caller, body))
     except ValidationError as error:
         fault = error.errors()[0]
         raise bad_request(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from error
-    except ValueError as error:
-        raise bad_request("The body is not JSON") from error
 
 
 async def _upload(request: Request) -> Response:
@@ -71,15 +65,12 @@ async def _upload(request: Request) -> Response:
     version = await upload.receive(
         service.store, caller.key, bucket_id, request.headers, request.stream()
     )
-    return JSONResponse(entry_json(service, caller, bucket_id, version))
+    return JSONResponse(entry_json(service.keys.account_id, caller.version, bucket_id, version))
 
 
 async def _by_id(request: Request) -> Response:
     service = _service(request)
-    file_id = request.query_params.get("fileId")
-    if request.method == "POST":
-        file_id = json.loads(await request.body()).get("fileId")
-    version = service.store.version(file_id or "")
+    version = service.store.version(str((await _body(request)).get("fileId")))
     if service.store.bucket(version.bucket_id).type != "allPublic":
         _key(request).require("readFiles", version.bucket_id, version.name)
     return download.respond(service.store, version, request.headers.get("range"))
@@ -94,6 +85,19 @@ async def _by_name(request: Request) -> Response:
     if version is None:
         raise B2Error(404, "not_found", f"File with such name does not exist: {name}")
     return download.respond(service.store, version, request.headers.get("range"))
+
+
+async def _body(request: Request) -> dict[str, object]:
+    """What a call is asked with: JSON, or without POST the query."""
+    if request.method != "POST":
+        return dict(request.query_params)
+    try:
+        body = json.loads(await request.body())
+    except ValueError as error:
+        raise bad_request("The body is not JSON") from error
+    if not isinstance(body, dict):
+        raise bad_request("The body is not a JSON object")
+    return body
 
 
 def _service(request: Request) -> Service:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 
-from sandbox.b2.calls import Answer
 from sandbox.b2.errors import B2Error
 from sandbox.b2.hosts import Hosts
 from sandbox.b2.keys import Key, KeyRing
+from sandbox.b2.shapes import Answer
 from sandbox.b2.store import Store
 
 _PART_BYTES = 100_000_000

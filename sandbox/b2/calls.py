@@ -10,7 +10,8 @@ from typing import TypeVar
 from sandbox.b2 import listing
 from sandbox.b2.errors import bad_request, unauthorized
 from sandbox.b2.keys import CAPABILITIES, Key, KeyRing
-from sandbox.b2.listing import Entry, Folder, Page
+from sandbox.b2.listing import Page
+from sandbox.b2.names import check_file_name
 from sandbox.b2.requests import (
     BucketOnly,
     CreateBucket,
@@ -24,9 +25,8 @@ from sandbox.b2.requests import (
     Request,
     ShareFiles,
 )
-from sandbox.b2.store import Bucket, Store, check_file_name
-
-Answer = dict[str, object]
+from sandbox.b2.shapes import Answer, bucket_json, entry_json, key_json
+from sandbox.b2.store import Store
 
 
 @dataclass(frozen=True)
@@ -54,19 +54,19 @@ def list_buckets(service: Service, caller: Caller, request: ListBuckets) -> Answ
     if request.bucket_name and named is None:
         return {"buckets": []}
     found = [bucket for bucket in service.store.buckets() if wanted in (None, bucket.id)]
-    return {"buckets": [bucket_json(service, bucket) for bucket in found]}
+    return {"buckets": [bucket_json(service.keys.account_id, bucket) for bucket in found]}
 
 
 def create_bucket(service: Service, caller: Caller, request: CreateBucket) -> Answer:
     _own_account(service, request.account_id)
     caller.key.require("writeBuckets")
     bucket = service.store.create_bucket(request.bucket_name, request.bucket_type)
-    return bucket_json(service, bucket)
+    return bucket_json(service.keys.account_id, bucket)
 
 
 def delete_bucket(service: Service, caller: Caller, request: BucketOnly) -> Answer:
     caller.key.require("deleteBuckets", request.bucket_id)
-    return bucket_json(service, service.store.delete_bucket(request.bucket_id))
+    return bucket_json(service.keys.account_id, service.store.delete_bucket(request.bucket_id))
 
 
 def list_file_names(service: Service, caller: Caller, request: ListNames) -> Answer:
@@ -105,7 +105,7 @@ def list_file_versions(service: Service, caller: Caller, request: ListNames) -> 
 def get_file_info(service: Service, caller: Caller, request: FileOnly) -> Answer:
     version = service.store.version(request.file_id)
     caller.key.require("readFiles", version.bucket_id, version.name)
-    return entry_json(service, caller, version.bucket_id, version)
+    return entry_json(service.keys.account_id, caller.version, version.bucket_id, version)
 
 
 def get_upload_url(service: Service, caller: Caller, request: BucketOnly) -> Answer:
@@ -125,7 +125,7 @@ def get_upload_url(service: Service, caller: Caller, request: BucketOnly) -> Ans
 def hide_file(service: Service, caller: Caller, request: HideFile) -> Answer:
     caller.key.require("writeFiles", request.bucket_id, request.file_name)
     version = service.store.hide(request.bucket_id, check_file_name(request.file_name))
-    return entry_json(service, caller, request.bucket_id, version)
+    return entry_json(service.keys.account_id, caller.version, request.bucket_id, version)
 
 
 def delete_file_version(service: Service, caller: Caller, request: DeleteVersion) -> Answer:
@@ -162,19 +162,19 @@ def create_key(service: Service, caller: Caller, request: CreateKey) -> Answer:
     key = service.keys.create(
         request.key_name, tuple(request.capabilities), request.bucket_id, request.name_prefix
     )
-    return {**_key_json(service, key), "applicationKey": key.secret}
+    return {**key_json(service.keys.account_id, key), "applicationKey": key.secret}
 
 
 def list_keys(service: Service, caller: Caller, request: ListBuckets) -> Answer:
     _own_account(service, request.account_id)
     caller.key.require("listKeys")
-    keys = [_key_json(service, key) for key in service.keys.all()]
+    keys = [key_json(service.keys.account_id, key) for key in service.keys.all()]
     return {"keys": keys, "nextApplicationKeyId": None}
 
 
 def delete_key(service: Service, caller: Caller, request: DeleteKey) -> Answer:
     caller.key.require("deleteKeys")
-    return _key_json(service, service.keys.delete(request.application_key_id))
+    return key_json(service.keys.account_id, service.keys.delete(request.application_key_id))
 
 
 _Model = TypeVar("_Model", bound=Request)
@@ -202,67 +202,11 @@ CALLS: dict[str, Call] = {
 }
 
 
-def entry_json(service: Service, caller: Caller, bucket_id: str, entry: Entry) -> Answer:
-    """A file version or a folder as B2 describes it. Version 1 calls the length `size` as well."""
-    if isinstance(entry, Folder):
-        answer: Answer = {
-            "action": "folder",
-            "contentLength": 0,
-            "contentSha1": None,
-            "contentType": None,
-            "fileId": None,
-            "fileInfo": {},
-            "uploadTimestamp": 0,
-        }
-    else:
-        answer = {
-            "action": entry.action,
-            "contentLength": entry.size,
-            "contentSha1": entry.sha1,
-            "contentType": entry.content_type,
-            "fileId": entry.id,
-            "fileInfo": entry.info,
-            "uploadTimestamp": entry.uploaded,
-        }
-    common = {
-        "accountId": service.keys.account_id,
-        "bucketId": bucket_id,
-        "contentMd5": None,
-        "fileName": entry.name,
-    }
-    size = {"size": answer["contentLength"]} if caller.version == 1 else {}
-    return {**common, **answer, **size}
-
-
-def bucket_json(service: Service, bucket: Bucket) -> Answer:
-    return {
-        "accountId": service.keys.account_id,
-        "bucketId": bucket.id,
-        "bucketInfo": {},
-        "bucketName": bucket.name,
-        "bucketType": bucket.type,
-        "corsRules": [],
-        "lifecycleRules": [],
-        "options": ["s3"],
-        "revision": 1,
-    }
-
-
 def _entries(service: Service, caller: Caller, request: ListNames, page: Page) -> list[Answer]:
-    return [entry_json(service, caller, request.bucket_id, entry) for entry in page.entries]
-
-
-def _key_json(service: Service, key: Key) -> Answer:
-    return {
-        "accountId": service.keys.account_id,
-        "applicationKeyId": key.id,
-        "bucketId": key.bucket_id,
-        "capabilities": list(key.capabilities),
-        "expirationTimestamp": None,
-        "keyName": key.name,
-        "namePrefix": key.prefix,
-        "options": ["s3"],
-    }
+    return [
+        entry_json(service.keys.account_id, caller.version, request.bucket_id, entry)
+        for entry in page.entries
+    ]
 
 
 def _own_account(service: Service, account_id: str) -> None:

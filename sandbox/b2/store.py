@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sandbox.b2 import files
-from sandbox.b2.errors import B2Error, bad_request
+from sandbox.b2.errors import B2Error
 
 
 @dataclass(frozen=True)
@@ -196,22 +196,3 @@ class Store:
         """Never the same twice, since the order of versions is told by it."""
         self._last_time = max(self._last_time + 1, int(time.time() * 1000))
         return self._last_time
-
-
-def check_file_name(name: str) -> str:
-    """The name itself. Raises B2Error for one that B2 refuses."""
-    faults = {
-        "File names must not be empty": not name,
-        "File name too long in utf8": len(name.encode()) > 1024,
-        "File names must not start with '/'": name.startswith("/"),
-        "File names must not end with '/'": name.endswith("/"),
-        "File names must not contain '//'": "//" in name,
-        "File names must not contain '\\'": "\\" in name,
-        "File names must not contain control characters": any(
-            ord(character) < 32 or ord(character) == 127 for character in name
-        ),
-    }
-    for message, wrong in faults.items():
-        if wrong:
-            raise bad_request(message)
-    return name

@@ -11,7 +11,8 @@ from urllib.parse import unquote
 
 from sandbox.b2.errors import B2Error, bad_request
 from sandbox.b2.keys import Key
-from sandbox.b2.store import Store, Version, check_file_name
+from sandbox.b2.names import check_file_name
+from sandbox.b2.store import Store, Version
 
 _INFO = "x-bz-info-"
 _HEX_LENGTH = 40

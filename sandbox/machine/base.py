@@ -31,15 +31,18 @@ PACKAGES = (
     "fuse3",
     "gawk",
     "gdisk",
+    "hostname",
     "htop",
     "iproute2",
     "jq",
     "kmod",
     "lego",
     "less",
+    "libnss-myhostname",
     "libnss-resolve",
     "libnss-systemd",
     "libpam-systemd",
+    "locales",
     "mount",
     "nftables",
     "nginx-light",
@@ -58,6 +61,8 @@ PACKAGES = (
     "systemd",
     "systemd-resolved",
     "systemd-sysv",
+    "tzdata",
+    "unzip",
     "xz-utils",
 )
 
@@ -147,6 +152,8 @@ async def _bootstrap(root: Path, progress: Callable[[str], None]) -> None:
         "--dpkgopt=path-exclude=/usr/share/doc/*",
         "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
+        # NixOS's default locale; its units set it.
+        '--customize-hook=chroot "$1" localedef -i en_US -f UTF-8 en_US.UTF-8',
         RELEASE,
         str(root),
         mirror(),
@@ -168,7 +175,9 @@ async def _bootstrap(root: Path, progress: Callable[[str], None]) -> None:
         await process.wait()
         raise
     if status != 0:
-        raise BaseError("mmdebstrap failed:\n" + "\n".join(said[-15:]))
+        unknown_key = any("NO_PUBKEY" in line for line in said)
+        hint = "\nA newer debian-archive-keyring knows the key." if unknown_key else ""
+        raise BaseError("mmdebstrap failed:\n" + "\n".join(said[-15:]) + hint)
 
 
 def _settle(root: Path) -> None:

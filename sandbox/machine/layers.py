@@ -73,7 +73,7 @@ def _instance(layers: Layers, certificate: Path, rclone: Path | None) -> None:
         tree.write(root / name, bundle, 0o644, root)
     # Some programs look a certificate up by its subject's hash.
     subject = subprocess.run(
-        ["openssl", "x509", "-noout", "-subject_hash"],
+        ["chroot", str(layers.base), "openssl", "x509", "-noout", "-subject_hash"],
         input=pem,
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""The miniature nixpkgs as nixexprs.tar.xz: the same bytes each time, under the name that its content gives it."""
+"""The miniature nixpkgs as nixexprs.tar.xz: the same bytes each time, named after them."""
 
 from __future__ import annotations
 

@@ -28,7 +28,13 @@ MACHINES6 = "2001:db8::/32"
 API_PORT = 8000
 """The Hetzner API's, on the world's loopback."""
 
-INTERNET_NAMES = ("github.com", "objects.githubusercontent.com", "releases.nixos.org")
+CHANNELS_NAME = "channels.nixos.org"
+INTERNET_NAMES = (
+    "github.com",
+    "objects.githubusercontent.com",
+    "releases.nixos.org",
+    CHANNELS_NAME,
+)
 ACME_NAMES = ("acme-v02.api.letsencrypt.org", "acme-staging-v02.api.letsencrypt.org")
 
 NAMES = {

@@ -7,7 +7,8 @@ import contextlib
 import ipaddress
 import logging
 import struct
-from collections.abc import AsyncIterator, Mapping
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol, cast
 
 from dnslib import QTYPE, RCODE, RR, DNSError, DNSHeader, DNSRecord  # type: ignore[import-untyped]  # it has none
@@ -96,8 +97,8 @@ class _Udp(asyncio.DatagramProtocol):
             self._transport.sendto(self._resolver.answer(data), addr)
 
 
-def _tcp(resolver: Resolver):  # type: ignore[no-untyped-def]  # asyncio's own type is as long
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def _tcp(resolver: Resolver) -> Callable[[StreamReader, StreamWriter], Awaitable[None]]:
+    async def talk(reader: StreamReader, writer: StreamWriter) -> None:
         with contextlib.suppress(DNSError, asyncio.IncompleteReadError, ConnectionError):
             while True:
                 (length,) = struct.unpack("!H", await reader.readexactly(2))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import signal
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from sandbox import credentials
+from components.identity import private_text
+from sandbox import credentials, prepare
+from sandbox.nixpkgs import tarball as nixpkgs
+from sandbox.paths import REPO
 from tests.e2e.sandbox import COUNT_SSH, Sandbox
 
 URL = "https://plex.films.sandbox"
@@ -18,6 +26,17 @@ def resources(done_output: str) -> dict[str, int]:
     """Pulumi's closing count of resources, as {"unchanged": 22}."""
     closing = done_output.split("Resources:")[-1]
     return {what: int(count) for count, what in re.findall(r"(\d+) (\w+)", closing)}
+
+
+def private_keys(sandbox: Sandbox) -> dict[str, str]:
+    """The stack's private keys as they stand in files, by their resources' names."""
+    exported = sandbox.pulumi("stack", "export", "--show-secrets").stdout
+    seeds = {
+        each["urn"].rsplit("::", 1)[1]: json.loads(each["outputs"]["base64"]["plaintext"])
+        for each in json.loads(exported)["deployment"]["resources"]
+        if each["type"] == "random:index/randomBytes:RandomBytes"
+    }
+    return {name: private_text(seed).splitlines()[1] for name, seed in seeds.items()}
 
 
 def test_a_media_file_arrives_by_https_as_it_is_in_the_bucket(sandbox: Sandbox) -> None:
@@ -113,12 +132,55 @@ def test_a_lost_acknowledgement_is_rolled_back_and_the_next_run_succeeds(
     assert sandbox.ssh("readlink /etc/localtime").strip().endswith(zone)
 
 
+def test_a_key_that_does_not_work_is_put_back(sandbox: Sandbox) -> None:
+    sandbox.set("b2KeyId", "0005a1b2c3d4e5f0000000002")
+    done = sandbox.pulumi("up", "--yes", "--skip-preview")
+    assert done.returncode != 0
+    assert "the old one is back. Check b2KeyId" in done.stdout + done.stderr
+    assert "One Note" in sandbox.ssh("ls -R /mnt/media")
+    sandbox.set("b2KeyId", credentials.B2_KEY_ID)
+    assert sandbox.pulumi("up", "--yes", "--skip-preview").returncode == 0
+
+
+def test_a_server_type_that_does_not_do_is_refused_in_the_preview(sandbox: Sandbox) -> None:
+    for kind, reason in (
+        ("cx99", "there is no such type"),
+        ("cpx11", "it can no longer be ordered"),
+        ("cax11", "its architecture is arm"),
+    ):
+        sandbox.set("serverType", kind)
+        done = sandbox.pulumi("preview")
+        assert done.returncode != 0
+        assert f"{kind} in fsn1: {reason}" in done.stdout + done.stderr
+    sandbox.set("serverType", "cx33")
+    done = sandbox.pulumi("up", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "switches the server's power off" in done.stdout + done.stderr
+    sandbox.ssh("systemctl is-active media plex nginx")
+
+
+def test_an_upgrade_goes_beyond_the_pin_and_stays_there(sandbox: Sandbox) -> None:
+    newer = nixpkgs.make(prepare.RELEASE, number=2)
+    prepare.publish(sandbox.state, newer.url, newer.content)
+    sandbox.ssh("sudo systemctl start upgrade")
+    assert sandbox.ssh("readlink /var/lib/nixpkgs/current").strip() == newer.name
+    version = sandbox.ssh("cat /run/current-system/nixos-version").strip()
+    assert newer.name.removeprefix("nixos-") in version
+
+    sandbox.set("timeZone", "Europe/Lisbon")
+    done = sandbox.pulumi("up", "--yes", "--skip-preview")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"an upgrade has brought this host to {newer.name} already" in done.stdout
+    assert sandbox.ssh("cat /run/current-system/nixos-version").strip() == version
+
+
 def test_no_secret_lies_where_it_should_not(sandbox: Sandbox) -> None:
-    private = sandbox.ssh("sudo cat /etc/ssh/ssh_host_ed25519_key").splitlines()[1]
+    keys = {f"the {name} key": text for name, text in private_keys(sandbox).items()}
+    install_host = keys.pop("the sandbox-install-host key")
     secrets = {
         "Hetzner's token": credentials.HCLOUD_TOKEN,
         "B2's application key": credentials.B2_APPLICATION_KEY,
-        "the host's private key": private,
+        **keys,
     }
     places = {
         "the store": "sudo grep -rlF -f - /nix/store",
@@ -140,7 +202,8 @@ def test_no_secret_lies_where_it_should_not(sandbox: Sandbox) -> None:
         ]:
             assert secret.encode() not in path.read_bytes(), f"{name} is in {path}"
     user_data = sandbox.ssh("curl -fsS http://169.254.169.254/hetzner/v1/userdata")
-    assert "BEGIN PRIVATE KEY" in user_data, "the install host key, and only that one"
+    # The one exception: the installer's host key, which is worthless once NixOS runs.
+    assert install_host in user_data
     for name, secret in secrets.items():
         assert secret not in user_data, f"{name} is in user_data"
 
@@ -154,3 +217,24 @@ def test_destroy_takes_everything_away(sandbox: Sandbox) -> None:
         "http://127.0.0.1:8000/v1/servers",
     ).stdout
     assert '"servers":[]' in listing.replace(" ", "")
+
+
+def test_an_interrupted_run_is_picked_up_by_the_next(sandbox: Sandbox) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "sandbox", "up"],
+        cwd=REPO,
+        env=sandbox.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "install: partitions" in line:
+                os.killpg(process.pid, signal.SIGINT)
+                break
+        rest = process.stdout.read()
+    assert process.returncode != 0, rest
+    done = sandbox.python("-m", "sandbox", "up")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the same by HTTPS as in the bucket" in done.stdout

@@ -107,9 +107,9 @@ def test_openssh_reads_the_private_key_as_it_is(tmp_path: Path) -> None:
 
 @given(st.binary(min_size=32, max_size=32))
 def test_any_32_bytes_are_a_key_whose_seed_they_are(seed: bytes) -> None:
-    from components.identity import _private_text
+    from components.identity import private_text
 
-    key = load_pem_private_key(_private_text(b64encode(seed).decode()).encode(), None)
+    key = load_pem_private_key(private_text(b64encode(seed).decode()).encode(), None)
 
     assert isinstance(key, Ed25519PrivateKey)
     assert key.private_bytes_raw() == seed

@@ -378,7 +378,7 @@ def test_a_private_key_in_place_of_the_public_one_is_named() -> None:
 
 
 def test_a_weak_key_is_refused() -> None:
-    weak = rsa.generate_private_key(public_exponent=65537, key_size=1024).public_key()  # noqa: S505
+    weak = rsa.generate_private_key(public_exponent=65537, key_size=1024).public_key()
     text = weak.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
     (line,) = faults(administrators={"alice": [text]})

@@ -222,7 +222,6 @@ let
     attrs = mkOptionType {
       name = "attrs";
       description = "attribute set";
-      descriptionClass = "noun";
       check = builtins.isAttrs;
       merge = _: defs: lib.mergeAttrsList (lib.getValues defs);
       emptyValue.value = { };
@@ -386,7 +385,6 @@ let
             "submodule"
           else
             "open submodule of ${phrase [ "noun" "composite" ] (builtins.head freeforms)}";
-        descriptionClass = if freeforms == [ ] then null else "composite";
         check = x: builtins.isAttrs x || lib.isFunction x || builtins.isPath x;
         merge =
           loc: defs:

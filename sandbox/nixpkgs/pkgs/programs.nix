@@ -41,7 +41,7 @@ builtins.mapAttrs (_: x: if builtins.isString x then words x else x) {
       is = "gawk";
     }
   ];
-  getent = "getent";
+  getent = "getent getconf iconv ldd locale";
   git = "git";
   gnugrep = "grep egrep fgrep";
   gnupatch = "patch";

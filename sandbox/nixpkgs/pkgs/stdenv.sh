@@ -1,5 +1,5 @@
 # The builder of every derivation: either the one command that it brings, or unpack, patch, build, install.
-# shellcheck shell=sh disable=SC2154 # Nix sets the variables
+# shellcheck shell=sh disable=SC2154,SC1090,SC2164 # Nix sets the variables, and starts this by `sh -e`
 PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
 for tool in $tools; do
   PATH=$tool/bin:$PATH
@@ -28,7 +28,6 @@ runHook() { :; }
 # A phase is a text of the derivation's own, or by default nothing.
 phase() {
   eval "phase_text=\${$1-}"
-  # shellcheck disable=SC2086
   if [ -n "$phase_text" ]; then
     echo "running phase $1"
     eval "$phase_text"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 PROFILES = Path("/nix/var/nix/profiles")
@@ -44,7 +44,7 @@ def install(limit: int, timeout: int, toplevel: Path) -> None:
         lines.append(f"set timeout={timeout}\n")
     lines.append(entry("NixOS - Default", toplevel))
     for number, link in generations()[:limit]:
-        made = datetime.fromtimestamp(link.lstat().st_mtime, tz=timezone.utc)
+        made = datetime.fromtimestamp(link.lstat().st_mtime, tz=UTC)
         version = (link / "nixos-version").read_text()
         title = f"NixOS - Configuration {number} ({made:%Y-%m-%d} - {version})"
         lines.append(entry(title, link.resolve()))

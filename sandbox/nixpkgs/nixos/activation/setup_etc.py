@@ -13,15 +13,12 @@ import shutil
 import sys
 from pathlib import Path
 
-ETC = Path("/etc")
-STATIC = ETC / "static"
-CLEAN = ETC / ".clean"
-SUFFIXES = (".mode", ".uid", ".gid")
+_BESIDE = (".mode", ".uid", ".gid")
 
 
 def replace_link(link: Path, target: str) -> None:
-    """Make link point at target in one step."""
-    if link.is_symlink() and os.readlink(link) == target:
+    """Make link point at target in one step. A folder with files of its own stays as it is."""
+    if link.is_symlink() and str(link.readlink()) == target:
         return
     if link.is_dir() and not link.is_symlink():
         if any(link.iterdir()):
@@ -34,28 +31,25 @@ def replace_link(link: Path, target: str) -> None:
     temporary.rename(link)
 
 
-def owner(name: str, kind: str) -> int:
+def _number(name: str, kind: str) -> int:
     """A user's or group's number, given as a name or as +NUMBER."""
     if name.startswith("+"):
         return int(name[1:])
-    return pwd.getpwnam(name).pw_uid if kind == "uid" else grp.getgrnam(name).gr_gid
+    return pwd.getpwnam(name).pw_uid if kind == ".uid" else grp.getgrnam(name).gr_gid
 
 
-def copy(source: Path, target: Path, entry: Path) -> None:
-    """Copy a file with the mode and owners that are written beside its entry in the tree."""
-
-    def beside(suffix: str) -> str:
-        return entry.with_name(entry.name + suffix).read_text()
-
+def _copy(entry: Path, target: Path) -> None:
+    """Copy a file with the mode and the owners that are written beside its entry in the tree."""
+    mode, uid, gid = (entry.with_name(entry.name + kind).read_text() for kind in _BESIDE)
     temporary = target.with_name(f".{target.name}.tmp")
-    shutil.copyfile(source, temporary)
-    os.chown(temporary, owner(beside(".uid"), "uid"), owner(beside(".gid"), "gid"))
-    temporary.chmod(int(beside(".mode"), 8))
+    shutil.copyfile(entry, temporary)
+    os.chown(temporary, _number(uid, ".uid"), _number(gid, ".gid"))
+    temporary.chmod(int(mode, 8))
     temporary.rename(target)
 
 
-def entries(tree: Path) -> list[Path]:
-    """Everything in the tree that is not a real directory, relative to it."""
+def _entries(tree: Path) -> list[Path]:
+    """Everything in the tree that is not a real folder, relative to it."""
     found = []
     for folder, folders, names in os.walk(tree):
         links = [name for name in folders if (Path(folder) / name).is_symlink()]
@@ -63,49 +57,47 @@ def entries(tree: Path) -> list[Path]:
     return sorted(found)
 
 
-def remove_stale(tree: Path) -> None:
-    """Take away links into /etc/static that the new tree has no more."""
-    for folder, folders, names in os.walk(ETC):
-        if Path(folder) == ETC:
-            folders[:] = [name for name in folders if name not in ("static", "nixos", "nixos.next")]
-        for name in names + folders:
-            path = Path(folder) / name
-            if path.is_symlink() and os.readlink(path).startswith("/etc/static/"):
-                relative = os.readlink(path).removeprefix("/etc/static/")
-                if not os.path.lexists(tree / relative) or path != ETC / relative:
-                    path.unlink()
+def _remove_stale(tree: Path, etc: Path) -> None:
+    """Take away links into /etc/static that the new tree does not have in that place."""
+    for folder, folders, names in os.walk(etc):
+        if Path(folder) == etc and "static" in folders:
+            folders.remove("static")
+        for path in (Path(folder) / name for name in names + folders):
+            if not path.is_symlink() or not str(path.readlink()).startswith("/etc/static/"):
+                continue
+            entry = tree / path.relative_to(etc)
+            if not entry.is_symlink():
+                path.unlink()
 
 
-def lay(tree: Path) -> None:
-    """Lay the tree under /etc."""
-    ETC.mkdir(exist_ok=True)
-    replace_link(STATIC, str(tree))
-    remove_stale(tree)
+def lay(tree: Path, etc: Path) -> None:
+    """Lay the tree under etc, which is /etc but in tests."""
+    replace_link(etc / "static", str(tree))
+    _remove_stale(tree, etc)
 
-    before = CLEAN.read_text().splitlines() if CLEAN.exists() else []
     copied = []
-    for relative in entries(tree):
-        source, target = tree / relative, ETC / relative
-        if relative.suffix in SUFFIXES and os.path.lexists(source.with_suffix("")):
+    for relative in _entries(tree):
+        entry, target = tree / relative, etc / relative
+        if relative.suffix in _BESIDE and os.path.lexists(entry.with_suffix("")):
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        mode = source.with_name(source.name + ".mode")
+        mode = entry.with_name(entry.name + ".mode")
         if not mode.exists():
             replace_link(target, f"/etc/static/{relative}")
         elif mode.read_text() == "direct-symlink":
-            replace_link(target, os.readlink(source))
+            replace_link(target, str(entry.readlink()))
         else:
-            if target.is_symlink():
-                target.unlink()
-            copy(source, target, source)
+            _copy(entry, target)
             copied.append(str(relative))
-    for relative_text in set(before) - set(copied):
-        stale = ETC / relative_text
-        if not stale.is_symlink():
-            stale.unlink(missing_ok=True)
-    CLEAN.write_text("".join(f"{line}\n" for line in copied))
-    (ETC / "NIXOS").touch()
+
+    remembered = etc / ".clean"
+    before = remembered.read_text().splitlines() if remembered.exists() else []
+    for name in set(before) - set(copied):
+        if not (etc / name).is_symlink():
+            (etc / name).unlink(missing_ok=True)
+    remembered.write_text("".join(f"{name}\n" for name in copied))
+    (etc / "NIXOS").touch()
 
 
 if __name__ == "__main__":
-    lay(Path(sys.argv[1]))
+    lay(Path(sys.argv[1]), Path("/etc"))

@@ -19,7 +19,7 @@ let
   ];
   nixAtom = types.nullOr atom // {
     description = "Nix config atom (null, bool, int, float, str, path or package)";
-    descriptionClass = null;
+    descriptionClass = "conjunction";
   };
 
   show =

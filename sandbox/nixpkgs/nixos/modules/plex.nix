@@ -33,7 +33,7 @@ in
         Group = cfg.group;
         ExecStartPre = [
           "!${pkgs.writeScript "plex-run-prestart" ''
-            #!${pkgs.bash}/bin/bash
+            #!/bin/sh
             # Makes the data's folder where there is none, as root.
             if ! test -d "$PLEX_DATADIR"; then
               echo "Creating initial Plex data directory in: $PLEX_DATADIR"

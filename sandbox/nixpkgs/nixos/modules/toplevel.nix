@@ -43,6 +43,22 @@ let
     )
   );
 
+  # A package of Python's, without what Python may have left beside its files.
+  switcher = pkgs.runCommand "switch-to-configuration-program" { } ''
+    mkdir -p $out/switch
+    ${lib.concatMapStrings
+      (name: ''
+        cp ${../activation/switch + "/${name}"} $out/switch/${name}
+      '')
+      [
+        "__init__.py"
+        "__main__.py"
+        "plan.py"
+        "systemd.py"
+        "units.py"
+      ]
+    }
+  '';
   switchToConfiguration = pkgs.writeScript "switch-to-configuration" ''
     #!/bin/sh
     export PATH=${
@@ -52,7 +68,7 @@ let
         pkgs.util-linux
       ]
     }
-    exec ${pkgs.python3}/bin/python3 ${../activation/switch.py} @out@ ${lib.escapeShellArg cfg.build.installBootLoader} "$@"
+    PYTHONPATH=${switcher} exec ${pkgs.python3}/bin/python3 -B -m switch @out@ ${lib.escapeShellArg cfg.build.installBootLoader} "$@"
   '';
 in
 {

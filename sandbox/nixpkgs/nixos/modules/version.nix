@@ -1,11 +1,14 @@
 {
   config,
   lib,
+  pkgs,
   ...
 }:
 let
   inherit (import ../lib/declare.nix { inherit lib; }) option internal readOnly;
   cfg = config.system.nixos;
+  revisionFile = ../../.git-revision;
+  revision = if builtins.pathExists revisionFile then lib.fileContents revisionFile else "master";
 in
 {
   options.system = {
@@ -22,6 +25,15 @@ in
     nixos.label = internal lib.types.str lib.trivial.version;
   };
 
+  config.environment.systemPackages = [
+    (pkgs.writeShellScriptBin "nixos-version" ''
+      case ''${1-} in
+        --hash | --revision) echo ${lib.escapeShellArg revision} ;;
+        --json) echo ${lib.escapeShellArg (builtins.toJSON { nixosVersion = cfg.version; nixpkgsRevision = revision; })} ;;
+        *) echo "${cfg.version} (${lib.trivial.codeName})" ;;
+      esac
+    '')
+  ];
   config.environment.etc = {
     os-release.text = lib.concatStrings (
       lib.mapAttrsToList (name: value: "${name}=${builtins.toJSON value}\n") {

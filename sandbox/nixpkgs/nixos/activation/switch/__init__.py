@@ -1,0 +1,1 @@
+"""Bringing a generation to life, in NixOS's ways and words."""
