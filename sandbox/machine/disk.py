@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +18,7 @@ def make(image: Path, gigabytes: int) -> None:
 
 async def attach(image: Path) -> str:
     """Connect the disk, with its partitions, and return the device's name, for example "loop3"."""
-    for device in await attached(image):
+    for device in attached(image):
         return device
     device = (await run("losetup", "--find", "--show", str(image))).strip()
     # This computer's kernel may know no GPT, so the partitions are told to it. There may be none yet, or
@@ -36,7 +35,7 @@ async def detach(image: Path) -> None:
     Raises:
         CommandError: something else has it open.
     """
-    for device in await attached(image):
+    for device in attached(image):
         # Partitions that were told to the kernel outlive their disk; a dead machine's mounts end later.
         for attempt in range(50):
             with suppress(CommandError):
@@ -46,21 +45,24 @@ async def detach(image: Path) -> None:
             await asyncio.sleep(0.01 * attempt)
         with suppress(CommandError):
             await run("losetup", "--detach", f"/dev/{device}")
-    if still := await attached(image):
+    if still := attached(image):
         raise CommandError(f"{image} is still in use by {', '.join(still)}")
 
 
-async def attached(image: Path) -> list[str]:
+def attached(image: Path) -> list[str]:
     """The loop devices of an image, or of all images below a folder."""
-    listed = await run("losetup", "--list", "--json", "--output", "NAME,BACK-FILE")
-    devices = json.loads(listed)["loopdevices"] if listed.strip() else []
-    return [
-        Path(device["name"]).name
-        for device in devices
+    found = []
+    for device in Path("/sys/block").glob("loop*"):
+        try:
+            told = (device / "loop" / "backing_file").read_text()
+        except OSError:
+            # It has none, or has lost it just now.
+            continue
         # A removed file is still named, with a remark.
-        if (back := Path(str(device["back-file"]).removesuffix(" (deleted)"))) == image
-        or image in back.parents
-    ]
+        file = Path(told.rstrip("\n").removesuffix(" (deleted)"))
+        if file == image or image in file.parents:
+            found.append(device.name)
+    return found
 
 
 def _partitions(device: str) -> list[Path]:

@@ -79,7 +79,7 @@ def leftovers(world: World) -> list[str]:
     folder = str(world.directory / "machines")
     found = [f"group {name}" for name in cgroups.names(f"{world.name}-m")]
     found += [str(path) for path in Path("/run/netns").glob(f"{world.name}-m*")]
-    found += [f"loop {name}" for name in asyncio.run(disk.attached(Path(folder)))]
+    found += [f"loop {name}" for name in disk.attached(Path(folder))]
     for device in Path("/sys/block").glob("loop*"):
         if not (device / "loop" / "backing_file").exists():
             found += [str(partition) for partition in device.glob(f"{device.name}p*")]

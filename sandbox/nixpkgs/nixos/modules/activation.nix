@@ -44,7 +44,7 @@ let
   activate =
     dry:
     pkgs.writeScript (if dry then "dry-activate" else "activate") ''
-      #!/bin/sh
+      #!${pkgs.bash}/bin/bash
       # Brings this generation to life${lib.optionalString dry ", or rather says what it would do"}.
       systemConfig=@out@
       export PATH=${
@@ -61,7 +61,8 @@ let
       export NIXOS_ACTION
       umask 0022
       _status=0
-      trap '_status=1 _localstatus=$?' EXIT
+      # A failed command is remembered, and the rest is done all the same.
+      trap '_status=1 _localstatus=$?' ERR
 
       ${ordered config.system.activationScripts dry}
 
@@ -71,7 +72,6 @@ let
         mkdir -p /nix/var/nix/gcroots
         ln -sfn /run/current-system /nix/var/nix/gcroots/current-system
       ''}
-      trap - EXIT
       exit $_status
     '';
 in

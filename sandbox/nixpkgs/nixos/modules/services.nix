@@ -33,8 +33,6 @@ in
         lib.mapAttrs (_: v: if builtins.isBool v then lib.boolToYesNo v else v) config.services.logind.settings.Login
       )
     }";
-    # Reads the service files of Debian's packages, as far as systemd and D-Bus themselves bring them.
-    environment.etc."dbus-1/system-local.conf".text = "<busconfig></busconfig>\n";
     systemd.services.dbus.restartIfChanged = false;
     systemd.services.systemd-logind = {
       restartTriggers = [ config.environment.etc."systemd/logind.conf".source ];

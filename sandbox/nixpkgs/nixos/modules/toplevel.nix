@@ -16,7 +16,7 @@ let
     if failed != [ ] then
       throw "\nFailed assertions:\n${lib.concatMapStringsSep "\n" (message: "- ${message}") failed}"
     else
-      lib.foldr (message: rest: builtins.trace "[1;31mwarning: ${message}[0m" rest) result config.warnings;
+      lib.foldr lib.warn result config.warnings;
 
   init = pkgs.writeScript "init" ''
     #!/bin/sh

@@ -1,6 +1,7 @@
 {
   config,
   lib,
+  options,
   pkgs,
   ...
 }:
@@ -25,6 +26,8 @@ in
     nixos.label = internal lib.types.str lib.trivial.version;
   };
 
+  config.warnings = lib.optional (options.system.stateVersion.highest == 1500) ''
+    system.stateVersion is not set, defaulting to ${config.system.stateVersion}. Read why this matters on https://nixos.org/manual/nixos/stable/options.html#opt-system.stateVersion.'';
   config.environment.systemPackages = [
     (pkgs.writeShellScriptBin "nixos-version" ''
       case ''${1-} in
