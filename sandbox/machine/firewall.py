@@ -91,7 +91,7 @@ def _lines(rules: Iterable[FirewallRule], direction: str, side: str) -> str:
 
 
 def _parts(rule: FirewallRule) -> Iterable[tuple[str, list[str], str]]:
-    for version, family, icmp in ((4, "ip", "icmp"), (6, "ip6", "ipv6-icmp")):
+    for version, family, icmp in ((4, "ip", 1), (6, "ip6", 58)):
         networks = _of_version(rule.networks, version)
         if not networks:
             continue
@@ -99,8 +99,9 @@ def _parts(rule: FirewallRule) -> Iterable[tuple[str, list[str], str]]:
             ports = "0-65535" if rule.port in (None, "any") else rule.port
             yield family, networks, f"{rule.protocol} dport {ports}"
         else:
-            protocol = icmp if rule.protocol == "icmp" else rule.protocol
-            yield family, networks, f"meta l4proto {protocol}"
+            # By number: a computer may have no /etc/protocols.
+            number = {"icmp": icmp, "esp": 50, "gre": 47}[rule.protocol]
+            yield family, networks, f"meta l4proto {number}"
 
 
 def _of_version(networks: Iterable[str], version: int) -> list[str]:

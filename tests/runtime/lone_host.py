@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from components import configuration
 from sandbox import toolchain
@@ -139,7 +139,7 @@ class Host:
         return self.inside(lambda: socket.create_server(("127.0.0.1", port)))
 
     @contextmanager
-    def serving(self, app: Starlette, port: int) -> Iterator[None]:
+    def serving(self, app: ASGIApp, port: int) -> Iterator[None]:
         """An ASGI application on the host's 127.0.0.1."""
         listens = threading.Event()
 

@@ -170,10 +170,13 @@ def test_refusals_have_the_documented_status(api: Api) -> None:
     assert status("POST", f"{ip}/actions/unassign") == (422, "server_not_stopped")
     assert status("DELETE", f"/firewalls/{firewall['id']}") == (422, "resource_in_use")
     assert status("POST", "/firewalls", {"name": "f"}) == (409, "uniqueness_error")
-    both = {"delete": True, "rebuild": True}
-    action = ok(api.http.post(f"{path}/actions/change_protection", json=both))["action"]
+    api.machines.stuck = True
+    action = ok(api.http.post(f"{path}/actions/reset"))["action"]
     assert status("POST", f"{path}/actions/enable_backup") == (423, "locked")
+    api.machines.stuck = False
     finish(api, action)
+    both = {"delete": True, "rebuild": True}
+    finish(api, ok(api.http.post(f"{path}/actions/change_protection", json=both))["action"])
     assert status("DELETE", path) == (423, "protected")
 
 

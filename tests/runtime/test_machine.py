@@ -198,7 +198,7 @@ def test_machines_side_by_side_behind_their_firewalls(
     dial = "curl -s --max-time 1 http://[2001:db8:1::1]:{}/ >/dev/null; echo $?"
     assert loop.run(shell(dial.format(80))) == "28\n"
     assert loop.run(shell(dial.format(22))) == "1\n"
-    assert loop.run(shell("curl -fsS $WORLD/system.nix >/dev/null; echo $?")) == "0\n"
+    assert loop.run(shell("curl -fsS $WORLD/ >/dev/null; echo $?")) == "0\n"
 
     assert world.pings("2001:db8:1::1")
     assert not world.pings("2001:db8:2::1")

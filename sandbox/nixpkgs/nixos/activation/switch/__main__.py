@@ -11,12 +11,11 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from .plan import Plan, make_plan
-from .systemd import State, refuses_manual_start, systemctl, units
+from .systemd import State, refuses_manual_start, systemctl, units, went_wrong
 
 UNITS = Path("/etc/systemd/system")
 RUN = Path("/run/nixos")
@@ -81,13 +80,10 @@ def carry_out(toplevel: Path, plan: Plan, before: Mapping[str, State]) -> int:
 def report(before: Mapping[str, State], plan: Plan) -> int:
     """Name the units that are new and those that failed. 4 if there are any of the latter."""
     after = units()
-    if any(state.sub == "auto-restart" for state in after.values()):
-        time.sleep(1)  # what starts, fails and is tried again looks well for a moment
-        after = units()
     failed = {
         unit
         for unit, state in after.items()
-        if state.active == "failed" or state.sub.startswith("auto-restart")
+        if state.active == "failed" or (state.sub.startswith("auto-restart") and went_wrong(unit))
     }
     touched = failed | plan.start | plan.restart | plan.stop
     new = {

@@ -38,3 +38,8 @@ def units() -> dict[str, State]:
 def refuses_manual_start(unit: str) -> bool:
     """Whether systemd would refuse to start a unit by name."""
     return _asked("show", "--value", "--property=RefuseManualStart", unit).strip() == "yes"
+
+
+def went_wrong(unit: str) -> bool:
+    """Whether a unit that is about to be started again ended with an error."""
+    return _asked("show", "--value", "--property=ExecMainStatus", unit).strip() not in {"", "0"}
