@@ -76,7 +76,7 @@ class NixosHost(pulumi.ComponentResource):
 
         install = remote.Command(
             f"{name}-install",
-            create="sh -s",
+            create="bash -s",
             stdin=pulumi.Output.all(
                 secrets, host.private_key, host.public_key, deploy.public_key
             ).apply(lambda values: _install(files, *values)),
@@ -93,7 +93,7 @@ class NixosHost(pulumi.ComponentResource):
         )
         put = remote.Command(
             f"{name}-secrets",
-            create="sh -s",
+            create="bash -s",
             stdin=secrets.apply(_secrets),
             connection=connection(host.public_key),
             triggers=[server.id],
@@ -102,7 +102,7 @@ class NixosHost(pulumi.ComponentResource):
         )
         self.converge = remote.Command(
             f"{name}-converge",
-            create="sh -s",
+            create="bash -s",
             stdin=payload(files, "host/submit.sh", directory="/etc"),
             connection=connection(host.public_key),
             triggers=[server.id],

@@ -12,9 +12,10 @@ payload=$(mktemp -d {directory}/.payload.XXXXXX)
 
 
 def payload(files: Mapping[str, str], run: str, *, directory: str) -> str:
-    """A shell script that unpacks `files` and then runs one of them.
+    """A script for bash that unpacks `files` and then runs one of them.
 
     It is plain text, a file after the other, so that Pulumi's previews show a changed line as a line.
+    (Not for every sh: dash loses bytes where a line of a here-document begins as its end does.)
 
     Args:
         files: contents by relative path.

@@ -17,7 +17,7 @@
     after = [ "network-online.target" ];
     path = [
       pkgs.curl
-      pkgs.gawk
+      pkgs.iproute2
     ];
     unitConfig.StartLimitIntervalSec = 0;
     serviceConfig = {

@@ -22,3 +22,11 @@ drop_in=/run/systemd/network/10-uplink.network.d
 mkdir -p "$drop_in"
 printf '[Network]\nAddress=%s\nGateway=%s\n' "$address" "$gateway" >"$drop_in/ipv6.conf"
 networkctl reload
+
+# The address can be used once nobody else on the link has been found to have it.
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+  [ -z "$(ip -6 address show to "${address%/*}" -tentative)" ] || exit 0
+  sleep 1
+done
+echo "ipv6: $address did not come up" >&2
+exit 1

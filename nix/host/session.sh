@@ -33,6 +33,7 @@ follow() {
   while :; do
     active=no
     at_work && active=yes
+    last=$(last_line) # before the size: what ends this has been printed then
     size=$(wc -c <"$work/log")
     tail -c "+$((printed + 1))" "$work/log" | head -c "$((size - printed))"
     if [ "$size" = "$printed" ]; then
@@ -42,7 +43,7 @@ follow() {
       quiet=0
     fi
     printed=$size
-    case $(last_line) in
+    case $last in
       "$name: done: "* | "$name: failed: "*) return 0 ;;
       "$name: waiting: "*) [ "${1:-}" = on ] || return 0 ;;
     esac

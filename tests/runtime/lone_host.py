@@ -51,7 +51,7 @@ class Host:
 
     def command(self, *command: str) -> list[str]:
         """The command line that runs a program on the host, from outside."""
-        namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/"]
+        namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root"]
         environment = ["env", "-i", f"PATH={_PATH}", "HOME=/root", "LC_ALL=C.UTF-8"]
         # Outside of the host's own groups, where its systemd would end it with some unit.
         return ["nsenter", f"--target={self.pid}", *namespaces, *environment, *command]

@@ -9,10 +9,10 @@ from components import errors
 from components.errors import decide
 from tests import program, stack
 
-WAITS = 'Process exited with status 75: running "sh -s":\nconverge: waiting: healthy'
-FAILED = 'Process exited with status 1: running "sh -s":\nconverge: failed: build'
-DROPPED = 'wait: remote command exited without exit status or exit signal: running "sh -s":\n'
-RESET = 'read tcp 192.0.2.1:1->203.0.113.11:22: read: connection reset by peer: running "sh -s":\n'
+WAITS = 'Process exited with status 75: running "bash -s":\nconverge: waiting: healthy'
+FAILED = 'Process exited with status 1: running "bash -s":\nconverge: failed: build'
+DROPPED = 'wait: remote command exited without exit status or exit signal: running "bash -s":\n'
+RESET = 'read tcp 192.0.2.1:1->203.0.113.11:22: read: connection reset by peer: running "bash -s":\n'
 UNREACHED = "context deadline exceeded"
 
 
@@ -62,7 +62,7 @@ def test_anything_else_has_failed(failed: str) -> None:
     ],
 )
 def test_what_the_command_itself_printed_does_not_count(said: str) -> None:
-    assert not decide([f'Process exited with status 1: running "sh -s":\n{said}\n'])
+    assert not decide([f'Process exited with status 1: running "bash -s":\n{said}\n'])
     # Nor towards the count of those that do.
     assert decide([WAITS, f"{DROPPED}{said}\n"])
 

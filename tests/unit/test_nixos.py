@@ -63,7 +63,7 @@ def test_a_replaced_server_and_nothing_else_replaces_a_command(run: Run, name: s
 def test_a_commands_text_is_one_short_line(run: Run, name: str) -> None:
     inputs = command(run, name).inputs
 
-    assert inputs["create"] == "sh -s"
+    assert inputs["create"] == "bash -s"
     # What changes runs `create` again; a server that goes takes its commands with it.
     assert not {"update", "delete", "environment"} & set(inputs)
 

@@ -17,8 +17,7 @@ rec {
   imap0 = f: list: builtins.genList (n: f n (builtins.elemAt list n)) (builtins.length list);
   imap1 = f: list: builtins.genList (n: f (n + 1) (builtins.elemAt list n)) (builtins.length list);
   last = list: builtins.elemAt list (builtins.length list - 1);
-  init = take' (-1);
-  take' = n: list: take (builtins.length list + n) list;
+  init = list: take (builtins.length list - 1) list;
   take =
     n: list: builtins.genList (builtins.elemAt list) (lib.max 0 (lib.min n (builtins.length list)));
   drop =

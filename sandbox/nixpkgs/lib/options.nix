@@ -47,6 +47,39 @@ rec {
   getValues = map (definition: definition.value);
   getFiles = map (definition: definition.file);
 
+  # How several definitions of one option become its value.
+  mergeOneOption =
+    location: definitions:
+    if builtins.length definitions == 1 then
+      (builtins.head definitions).value
+    else
+      throw (clash "is defined multiple times while it's expected to be unique.\nDefinition values:" location definitions);
+  mergeEqualOption =
+    location: definitions:
+    let
+      first = (builtins.head definitions).value;
+    in
+    if lib.all (d: d.value == first) (builtins.tail definitions) then
+      first
+    else
+      throw (clash "has conflicting definition values:" location definitions);
+  mergeDefaultOption =
+    location: definitions:
+    let
+      values = getValues definitions;
+    in
+    if builtins.length values == 1 then
+      builtins.head values
+    else if lib.all builtins.isList values then
+      lib.concatLists values
+    else if lib.all builtins.isAttrs values then
+      lib.mergeAttrsList values
+    else
+      mergeEqualOption location definitions;
+  clash =
+    what: location: definitions:
+    "The option `${showOption location}' ${what}${showDefs definitions}\nUse `lib.mkForce value` or `lib.mkDefault value` to change the priority on any of these definitions.";
+
   # Every option of a tree, submodules' included, for the test that holds them against NixOS's own list.
   optionAttrSetToDocList =
     options:

@@ -10,7 +10,7 @@ let
       # "noun", "conjunction" or "composite": where the description needs brackets in a longer one.
       descriptionClass ? null,
       check ? _: true,
-      merge ? mergeDefault,
+      merge ? lib.mergeDefaultOption,
       emptyValue ? { },
       getSubOptions ? _: { },
     }:
@@ -31,45 +31,12 @@ let
     bare: type:
     if builtins.elem type.descriptionClass bare then type.description else "(${type.description})";
 
-  useMkForce = "Use `lib.mkForce value` or `lib.mkDefault value` to change the priority on any of these definitions.";
-
-  mergeOne =
-    loc: defs:
-    if builtins.length defs == 1 then
-      (builtins.head defs).value
-    else
-      throw "The option `${lib.showOption loc}' is defined multiple times while it's expected to be unique.\nDefinition values:${lib.showDefs defs}\n${useMkForce}";
-
-  mergeEqual =
-    loc: defs:
-    let
-      first = (builtins.head defs).value;
-    in
-    if lib.all (d: d.value == first) (builtins.tail defs) then
-      first
-    else
-      throw "The option `${lib.showOption loc}' has conflicting definition values:${lib.showDefs defs}\n${useMkForce}";
-
-  mergeDefault =
-    loc: defs:
-    let
-      values = lib.getValues defs;
-    in
-    if builtins.length values == 1 then
-      builtins.head values
-    else if lib.all builtins.isList values then
-      lib.concatLists values
-    else if lib.all builtins.isAttrs values then
-      lib.mergeAttrsList values
-    else
-      mergeEqual loc defs;
-
   equal =
     name: description: check:
     mkOptionType {
       inherit name description check;
       descriptionClass = "noun";
-      merge = mergeEqual;
+      merge = lib.mergeEqualOption;
     };
 
   isNumber = x: builtins.isInt x || builtins.isFloat x;
@@ -97,7 +64,7 @@ let
       inherit name description;
       descriptionClass = "noun";
       check = x: builtins.isInt x && x >= low && x <= high;
-      merge = mergeEqual;
+      merge = lib.mergeEqualOption;
     };
   unsignedBits =
     bits: high:
@@ -148,7 +115,7 @@ let
       name = "raw";
       description = "raw value";
       descriptionClass = "noun";
-      merge = mergeOne;
+      merge = lib.mergeOneOption;
     };
     anything = mkOptionType {
       name = "anything";
@@ -161,7 +128,7 @@ let
         else if lib.all (d: builtins.isList d.value) defs then
           (listOf anything).merge loc defs
         else
-          mergeEqual loc defs;
+          lib.mergeEqualOption loc defs;
     };
 
     bool = equal "bool" "boolean" builtins.isBool;
@@ -190,7 +157,7 @@ let
       description = "(optionally newline-terminated) single-line string";
       descriptionClass = "noun";
       check = x: isText x && builtins.match "[^\n\r]*\n?" x != null;
-      merge = loc: defs: lib.removeSuffix "\n" (mergeEqual loc defs);
+      merge = loc: defs: lib.removeSuffix "\n" (lib.mergeEqualOption loc defs);
     };
     strMatching =
       pattern:
@@ -215,7 +182,7 @@ let
       description = "package";
       descriptionClass = "noun";
       check = x: lib.isDerivation x || lib.isStorePath x;
-      merge = mergeOne;
+      merge = lib.mergeOneOption;
     };
     shellPackage = package;
 
@@ -313,7 +280,7 @@ let
           else if lib.all (d: b.check d.value) defs then
             b.merge loc defs
           else
-            mergeOne loc defs;
+            lib.mergeOneOption loc defs;
         getSubOptions = loc: a.getSubOptions loc // b.getSubOptions loc;
       };
     oneOf = all: lib.foldl' either (builtins.head all) (builtins.tail all);
@@ -335,7 +302,7 @@ let
         name = "enum";
         description =
           let
-            show = v: if builtins.isString v then "“${v}”" else if builtins.isBool v then lib.boolToString v else toString v;
+            show = v: if builtins.isString v then "“${v}”" else toString v;
           in
           if builtins.length values == 1 then
             "value ${show (builtins.head values)} (singular enum)"
@@ -343,7 +310,7 @@ let
             "one of ${lib.concatMapStringsSep ", " show values}";
         descriptionClass = if builtins.length values == 1 then "noun" else "conjunction";
         check = x: builtins.elem x values;
-        merge = mergeEqual;
+        merge = lib.mergeEqualOption;
       };
     functionTo =
       elem:
@@ -371,11 +338,15 @@ let
           prefix: definitions:
           evalModules {
             inherit prefix specialArgs;
-            modules = [ { _file = "<submodule>"; options._module.args = argsOption; config._module.args.name = lib.mkOptionDefault (if prefix == [ ] then "‹name›" else lib.last prefix); } ] ++ modules ++ definitions;
+            modules = [ (named prefix) ] ++ modules ++ definitions;
           };
-        argsOption = lib.mkOption {
-          type = lazyAttrsOf raw;
-          internal = true;
+        # A submodule's argument `name` is the last part of its place.
+        named = prefix: {
+          options._module.args = lib.mkOption {
+            type = lazyAttrsOf raw;
+            internal = true;
+          };
+          config._module.args.name = if prefix == [ ] then "‹name›" else lib.last prefix;
         };
       in
       mkOptionType {

@@ -21,11 +21,13 @@ in
 
   systemd = pkgs.runCommand "systemd-debian" { } ''
     mkdir -p $out/bin $out/lib
-    for program in /usr/bin/systemd-* /usr/bin/*ctl /usr/bin/udevadm /usr/bin/run0 \
+    for name in bus hostname journal locale login network resolve system timedate varlink; do
+      set -- "$@" "/usr/bin/''${name}ctl"
+    done
+    for program in "$@" /usr/bin/systemd-* /usr/bin/udevadm /usr/bin/run0 \
       /usr/sbin/halt /usr/sbin/poweroff /usr/sbin/reboot /usr/sbin/shutdown; do
       [ ! -e "$program" ] || ln -s "$program" $out/bin/
     done
-    rm -f $out/bin/capsctl
     ln -s /usr/lib/systemd $out/lib/systemd
   '';
 

@@ -164,7 +164,7 @@ class Shell:
     async def _once(self, script: str) -> tuple[int, str, str]:
         process = await asyncio.create_subprocess_exec(
             *self._command,
-            "sh -s",
+            "bash -s",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -25,12 +25,6 @@
       if lib.any (d: builtins.isList d.value) definitions then
         lib.concatMap (d: lib.toList d.value) definitions
       else
-        (lib.types.mkOptionType {
-          name = "systemd option";
-        }).merge
-          location
-          (lib.throwIf (lib.length (lib.unique (lib.getValues definitions)) > 1)
-            "The option `${lib.showOption location}' has conflicting definition values:${lib.showDefs definitions}\nUse `lib.mkForce value` or `lib.mkDefault value` to change the priority on any of these definitions."
-            [ (builtins.head definitions) ]);
+        lib.mergeEqualOption location definitions;
   };
 }

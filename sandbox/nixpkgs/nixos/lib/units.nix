@@ -9,12 +9,11 @@ let
     ;
   inherit (lib) types;
 
-  pattern = "[a-zA-Z0-9@%:_.\\-]+[.](service|socket|device|mount|automount|swap|target|path|timer|scope|slice)";
+  kinds = "[.](service|socket|device|mount|automount|swap|target|path|timer|scope|slice)";
   unitNames = types.listOf (
-    types.strMatching pattern
-    // {
-      check = x: builtins.isString x && builtins.match "[a-zA-Z0-9@%:_.\\\\-]+[.](service|socket|device|mount|automount|swap|target|path|timer|scope|slice)" x != null;
-    }
+    types.strWhere "string matching the pattern [a-zA-Z0-9@%:_.\\-]+${kinds}" (
+      x: builtins.match "[a-zA-Z0-9@%:_.\\-]+${kinds}" x != null
+    )
   );
   section = types.attrsOf unitOption;
 
@@ -93,7 +92,11 @@ let
     };
 
   jobScript =
-    name: text: toString (pkgs.writeScript "unit-script-${lib.replaceStrings [ "@" "\\" ] [ "_" "_" ] name}" "#!${pkgs.runtimeShell} -e\n${text}");
+    name: text:
+    let
+      plain = lib.replaceStrings [ "@" "\\" ] [ "_" "_" ] name;
+    in
+    toString (pkgs.writeScript "unit-script-${plain}" "#!${pkgs.runtimeShell} -e\n${text}");
 
   serviceModule =
     { config, name, ... }:

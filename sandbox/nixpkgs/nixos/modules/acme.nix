@@ -77,7 +77,8 @@ let
           toString ([ c.server c.keyType c.dnsProvider ] ++ c.extraLegoFlags ++ c.extraLegoRunFlags)
         )
       );
-      domainHash = builtins.hashString "sha256" (toString ([ c.domain ] ++ c.extraDomainNames));
+      domains = [ c.domain ] ++ c.extraDomainNames;
+      domainHash = builtins.hashString "sha256" (toString domains);
       protocol =
         if c.dnsProvider != null then
           [ "--dns" c.dnsProvider ]
@@ -98,7 +99,7 @@ let
           c.server
         ]
         ++ protocol
-        ++ lib.concatMap (domain: [ "-d" domain ]) ([ c.domain ] ++ c.extraDomainNames)
+        ++ lib.concatMap (domain: [ "-d" domain ]) domains
         ++ c.extraLegoFlags;
       stapled = lib.optional c.ocspMustStaple "--must-staple";
       run = lib.escapeShellArgs (common ++ [ "run" ] ++ stapled ++ c.extraLegoRunFlags);
@@ -140,7 +141,7 @@ let
           openssl req -config /dev/null -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 90 \
             -subj ${quoted "/CN=${c.domain}"} -keyout key.pem -out cert.pem \
             -addext ${
-              quoted "subjectAltName=${lib.concatMapStringsSep "," (domain: "DNS:${domain}") ([ c.domain ] ++ c.extraDomainNames)}"
+              quoted "subjectAltName=${lib.concatMapStringsSep "," (domain: "DNS:${domain}") domains}"
             } 2>/dev/null
           cp cert.pem chain.pem
           cp cert.pem fullchain.pem
@@ -204,7 +205,7 @@ let
             [ -e "$certificates/${file}.key" ] && [ -e "$certificates/${file}.crt" ]; then
             if ! lego ${renew}; then
               if openssl x509 -noout -checkend ${toString (c.validMinDays * 86400)} <"$out/cert.pem"; then
-                echo 1>&2 "nixos-acme: Ignoring failed renewal because expiration isn't within the coming ${toString c.validMinDays} days"
+                echo 1>&2 "the renewal failed; the certificate is good for more than ${toString c.validMinDays} days"
               else
                 # Not one of systemd's own codes.
                 exit 11
@@ -259,10 +260,7 @@ in
     assertions = [
       {
         assertion = cfg.acceptTerms;
-        message = ''
-          You must accept the CA's terms of service before using
-          the ACME module by setting `security.acme.acceptTerms`
-          to `true`. For Let's Encrypt's ToS see https://letsencrypt.org/repository/'';
+        message = "You must accept the CA's terms of service, by `security.acme.acceptTerms = true`.";
       }
     ]
     ++ lib.concatLists (
@@ -271,8 +269,7 @@ in
           assertion = c.email != null;
           message = ''
             You must define `security.acme.certs.${name}.email` or
-            `security.acme.defaults.email` to register with the CA. Note that using
-            many different addresses for certs may trigger account rate limits.'';
+            `security.acme.defaults.email` to register with the CA.'';
         }
         {
           assertion = lib.count (x: x != null) [ c.dnsProvider c.webroot c.listenHTTP ] == 1;

@@ -77,11 +77,11 @@ in
       }
       {
         assertion = grub.efiInstallAsRemovable -> grub.efiSupport;
-        message = "If you wish to to use boot.loader.grub.efiInstallAsRemovable, then turn on boot.loader.grub.efiSupport";
+        message = "boot.loader.grub.efiInstallAsRemovable needs boot.loader.grub.efiSupport.";
       }
       {
         assertion = grub.efiInstallAsRemovable -> !cfg.loader.efi.canTouchEfiVariables;
-        message = "If you wish to to use boot.loader.grub.efiInstallAsRemovable, then turn off boot.loader.efi.canTouchEfiVariables";
+        message = "boot.loader.grub.efiInstallAsRemovable excludes boot.loader.efi.canTouchEfiVariables.";
       }
       {
         assertion = lib.allUnique (lib.remove "nodev" (grub.devices ++ lib.optional (grub.device != "") grub.device));

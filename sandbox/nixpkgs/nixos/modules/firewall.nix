@@ -79,7 +79,7 @@ let
     ${lib.optionalString cfg.allowPing "    icmp type echo-request ${
       lib.optionalString (cfg.pingLimit != null) "limit rate ${cfg.pingLimit} "
     }accept comment \"allow ping\"\n"}
-      icmpv6 type != { nd-redirect, 139 } accept comment "Accept all ICMPv6 messages except redirects and node information queries (type 139).  See RFC 4890, section 4.4."
+      icmpv6 type != { nd-redirect, 139 } accept comment "all but redirects and node information queries"
       ip6 daddr fe80::/64 udp dport 546 accept comment "DHCPv6 client"
       ${cfg.extraInputRules}
     }
@@ -127,7 +127,14 @@ in
           unitConfig.DefaultDependencies = false;
           serviceConfig =
             let
-              load = "${pkgs.nftables}/bin/nft -f ${pkgs.writeText "firewall-rules" "table inet nixos-fw\ndelete table inet nixos-fw\ntable inet nixos-fw {\n${content}\n}\n"}";
+              rules = pkgs.writeText "firewall-rules" ''
+                table inet nixos-fw
+                delete table inet nixos-fw
+                table inet nixos-fw {
+                ${content}
+                }
+              '';
+              load = "${pkgs.nftables}/bin/nft -f ${rules}";
             in
             {
               Type = "oneshot";

@@ -12,7 +12,7 @@ in
     domain = option (types.nullOr types.str) null;
     fqdn = option types.str (
       if cfg.domain == null then
-        throw "The FQDN is required but cannot be determined. Please make sure that both networking.hostName and networking.domain are set properly."
+        throw "The FQDN is required but cannot be determined: networking.domain is not set."
       else
         "${cfg.hostName}.${cfg.domain}"
     );

@@ -86,7 +86,13 @@ in
     defaultSSLListenPort = option types.port 443;
     clientMaxBodySize = option types.str "10m";
     serverTokens = option types.bool false;
-    sslCiphers = option (types.nullOr types.str) "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+    sslCiphers = option (types.nullOr types.str) (
+      lib.concatMapStringsSep ":" (cipher: "ECDHE-ECDSA-${cipher}:ECDHE-RSA-${cipher}") [
+        "AES128-GCM-SHA256"
+        "AES256-GCM-SHA384"
+        "CHACHA20-POLY1305"
+      ]
+    );
     sslProtocols = option types.str "TLSv1.2 TLSv1.3";
     sslDhparam = option (types.nullOr types.path) null;
 
@@ -134,11 +140,15 @@ in
       [
         {
           assertion = lib.all (v: count [ v.addSSL v.forceSSL v.onlySSL v.rejectSSL ] <= 1) hosts;
-          message = "Options services.nginx.service.virtualHosts.<name>.addSSL, services.nginx.virtualHosts.<name>.onlySSL, services.nginx.virtualHosts.<name>.forceSSL and services.nginx.virtualHosts.<name>.rejectSSL are mutually exclusive.";
+          message = ''
+            The options addSSL, onlySSL, forceSSL and rejectSSL of one of services.nginx.virtualHosts
+            are mutually exclusive.'';
         }
         {
           assertion = lib.all (v: !(v.enableACME && v.useACMEHost != null)) hosts;
-          message = "Options services.nginx.service.virtualHosts.<name>.enableACME and services.nginx.virtualHosts.<name>.useACMEHost are mutually exclusive.";
+          message = ''
+            The options enableACME and useACMEHost of one of services.nginx.virtualHosts
+            are mutually exclusive.'';
         }
         {
           assertion = lib.all (

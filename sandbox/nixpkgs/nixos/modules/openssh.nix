@@ -35,9 +35,11 @@ let
     else
       toString value;
 
-  config_ = pkgs.writeText "sshd_config" ''
+  sshdConfig = pkgs.writeText "sshd_config" ''
     ${lib.concatStrings (
-      lib.mapAttrsToList (name: value: lib.optionalString (value != null) "${name} ${show name value}\n") cfg.settings
+      lib.mapAttrsToList (
+        name: value: lib.optionalString (value != null) "${name} ${show name value}\n"
+      ) cfg.settings
     )}
     ${lib.concatMapStrings (port: "Port ${toString port}\n") cfg.ports}
     AddressFamily ${if config.networking.enableIPv6 then "any" else "inet"}
@@ -164,6 +166,11 @@ in
       }
     ];
 
+    # A setting that sshd does not know fails the build, not the host.
+    system.checks = [
+      (pkgs.runCommand "check-sshd-config" { } "${cfg.package}/bin/sshd -G -f ${sshdConfig} >$out")
+    ];
+
     users.users.sshd = {
       isSystemUser = true;
       group = "sshd";
@@ -172,7 +179,7 @@ in
     users.groups.sshd = { };
 
     environment.etc = {
-      "ssh/sshd_config".source = config_;
+      "ssh/sshd_config".source = sshdConfig;
     }
     // lib.mapAttrs' (
       name: user:
@@ -210,7 +217,7 @@ in
       wants = [ "sshd-keygen.service" ];
       stopIfChanged = false;
       path = [ cfg.package ];
-      restartTriggers = [ config_ ];
+      restartTriggers = [ sshdConfig ];
       serviceConfig = {
         Type = "notify-reload";
         Restart = "always";

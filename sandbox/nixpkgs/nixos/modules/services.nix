@@ -30,7 +30,9 @@ in
   config = {
     environment.etc."systemd/logind.conf".text = "[Login]\n${
       units.settings (
-        lib.mapAttrs (_: v: if builtins.isBool v then lib.boolToYesNo v else v) config.services.logind.settings.Login
+        lib.mapAttrs (
+          _: v: if builtins.isBool v then lib.boolToYesNo v else v
+        ) config.services.logind.settings.Login
       )
     }";
     systemd.services.dbus.restartIfChanged = false;
@@ -74,7 +76,7 @@ in
       description = "Discard unused blocks on filesystems from /etc/fstab";
       unitConfig.ConditionVirtualization = "!container";
       serviceConfig.Type = "oneshot";
-      serviceConfig.ExecStart = "${pkgs.util-linux}/bin/fstrim --listed-in /etc/fstab:/proc/self/mountinfo --verbose --quiet-unsupported";
+      serviceConfig.ExecStart = "${pkgs.util-linux}/bin/fstrim --listed-in /etc/fstab --verbose";
       startAt = config.services.fstrim.interval;
     };
   };

@@ -197,10 +197,8 @@ in
         assertion = cfg.mutableUsers || cfg.allowNoPasswordLogin || lib.any canLogIn enabled;
         message = ''
           Neither the root account nor any wheel user has a password or SSH authorized key.
-          You must set one to prevent being locked out of your system.
-          If you really want to be locked out of your system, set users.allowNoPasswordLogin = true;
-          However you are most probably better off by setting users.mutableUsers = true; and
-          manually running passwd root to set the root password.'';
+          You must set one to prevent being locked out of your system, or say that you want
+          that by users.allowNoPasswordLogin = true.'';
       }
       {
         assertion =
@@ -223,12 +221,7 @@ in
         }
         {
           assertion = u.group != "";
-          message = ''
-            users.users.${u.name}.group is unset. This used to default to
-            nogroup, but this is unsafe. For example you can create a group
-            for this user with:
-            users.users.${u.name}.group = "${u.name}";
-            users.groups.${u.name} = {};'';
+          message = "users.users.${u.name}.group is unset.";
         }
         {
           assertion = u.group == "" || cfg.groups ? ${u.group};

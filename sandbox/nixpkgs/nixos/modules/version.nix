@@ -17,7 +17,8 @@ in
       apply =
         v:
         lib.warnIf (builtins.match "[0-9]{2}\\.[0-9]{2}" v == null)
-          "${v} is an invalid value for 'system.stateVersion'; it must be in the format \"YY.MM\", which corresponds to a prior release of NixOS." v;
+          "${v} is an invalid value for 'system.stateVersion'; it must be in the format \"YY.MM\"."
+          v;
     };
     configurationRevision = option (lib.types.nullOr lib.types.str) null;
     nixos.release = readOnly lib.types.str lib.trivial.release;
@@ -26,13 +27,21 @@ in
     nixos.label = internal lib.types.str lib.trivial.version;
   };
 
-  config.warnings = lib.optional (options.system.stateVersion.highest == 1500) ''
-    system.stateVersion is not set, defaulting to ${config.system.stateVersion}. Read why this matters on https://nixos.org/manual/nixos/stable/options.html#opt-system.stateVersion.'';
+  config.warnings =
+    lib.optional (options.system.stateVersion.highest == 1500)
+      "system.stateVersion is not set, defaulting to ${config.system.stateVersion}.";
   config.environment.systemPackages = [
     (pkgs.writeShellScriptBin "nixos-version" ''
       case ''${1-} in
         --hash | --revision) echo ${lib.escapeShellArg revision} ;;
-        --json) echo ${lib.escapeShellArg (builtins.toJSON { nixosVersion = cfg.version; nixpkgsRevision = revision; })} ;;
+        --json) echo ${
+          lib.escapeShellArg (
+            builtins.toJSON {
+              nixosVersion = cfg.version;
+              nixpkgsRevision = revision;
+            }
+          )
+        } ;;
         *) echo "${cfg.version} (${lib.trivial.codeName})" ;;
       esac
     '')

@@ -97,7 +97,13 @@ let
     let
       hasSSL = v.onlySSL || v.addSSL || v.forceSSL;
       addresses = if v.listenAddresses != [ ] then v.listenAddresses else cfg.defaultListenAddresses;
-      on = port: ssl: map (addr: { inherit addr port ssl; proxyProtocol = false; extraParameters = [ ]; }) addresses;
+      on =
+        port: ssl:
+        map (addr: {
+          inherit addr port ssl;
+          proxyProtocol = false;
+          extraParameters = [ ];
+        }) addresses;
       listens =
         if v.listen != [ ] then
           v.listen
