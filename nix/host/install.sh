@@ -87,8 +87,12 @@ TMPDIR=/mnt/tmp
 export TMPDIR
 mkdir -p /mnt/tmp
 chmod 1777 /mnt/tmp
-XDG_CACHE_HOME=/mnt/tmp/cache nixos-install --root /mnt --no-root-passwd --no-channel-copy \
-  --max-jobs 1 --cores 2 -I "nixpkgs=$nixpkgs"
+# It names every path that it copies, thousands of them: only the end is of use, and only if it fails.
+if ! XDG_CACHE_HOME=/mnt/tmp/cache nixos-install --root /mnt --no-root-passwd --no-channel-copy \
+  --max-jobs 1 --cores 2 -I "nixpkgs=$nixpkgs" >/run/nixos-install.log 2>&1; then
+  tail -n 40 /run/nixos-install.log
+  exit 1
+fi
 
 step "unmounting"
 swapoff /mnt/swapfile
