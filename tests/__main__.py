@@ -22,6 +22,7 @@ _PACKAGES = {
     "lego": "lego",
     "nginx": "nginx-light",
     "nix-instantiate": "nix-bin",
+    "openssl": "openssl",
     "rclone": "rclone",
     "shellcheck": "shellcheck",
     "sshd": "openssh-server",
