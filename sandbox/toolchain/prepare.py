@@ -61,6 +61,7 @@ class Preparation:
 
     def _build(self, tool: Tool, out: Path) -> None:
         go = self._find_go()
+        self.say(f"{tool}: building, which may take minutes")
         log = self.store.root / "logs" / f"{tool.name}.log"
         log.parent.mkdir(exist_ok=True)
         log.write_bytes(b"")
