@@ -28,8 +28,11 @@ server = PlexServer(
 )
 records = DnsRecords(stack, settings, ipv4=server.ipv4, ipv6=server.ipv6)
 
-# "Setting up storage": what the host may do with the bucket.
-credentials = MediaCredentials(stack, settings)
+# "Setting up storage": what the host may do with the bucket. (Without resources of its own, the guard
+# below cannot cover it.)
+credentials = MediaCredentials(
+    stack, settings, opts=pulumi.ResourceOptions(protect=settings.protect)
+)
 
 # "Setting up NixOS", "Configuring Plex" and "Configuring nginx": nix/ has the files.
 nixos = NixosHost(

@@ -144,7 +144,8 @@ def test_protection_is_one_setting_for_guard_server_and_addresses(protect: bool)
 
     protected = {each.type.rpartition(":")[2] for each in run.resources if each.request.protect}
     server = run.one("Server")
-    assert protected == ({"RandomId", "Server", "PrimaryIp"} if protect else set())
+    expected = {"MediaCredentials", "PrimaryIp", "RandomId", "Server"}
+    assert protected == (expected if protect else set())
     # Hetzner wants the two to be equal.
     assert server.inputs["deleteProtection"] is protect
     assert server.inputs["rebuildProtection"] is protect
