@@ -1,4 +1,4 @@
-"""From nothing to a serving host, and what every later run does to it. The order is a day's order."""
+"""The life of a stack: from nothing to a serving host, what every later run does to it, and its end."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_a_lost_acknowledgement_is_rolled_back_and_the_next_run_succeeds(
     # The first connection gets through; those after it meet silence until the host has gone back.
     with sandbox.rules(
         "ip daddr 203.0.113.0/24 tcp dport 22 tcp flags & (syn | ack) == syn"
-        " limit rate over 1/minute burst 1 packets counter drop"
+        " limit rate over 2/minute burst 1 packets counter drop"
     ):
         done = sandbox.pulumi("up", "--yes", "--skip-preview")
     assert done.returncode != 0
@@ -206,6 +206,20 @@ def test_no_secret_lies_where_it_should_not(sandbox: Sandbox) -> None:
     assert install_host in user_data
     for name, secret in secrets.items():
         assert secret not in user_data, f"{name} is in user_data"
+
+
+def test_destroy_of_a_protected_stack_sends_nothing(sandbox: Sandbox) -> None:
+    sandbox.set("protect", "true")
+    assert sandbox.pulumi("up", "--yes", "--skip-preview").returncode == 0
+    log = sandbox.state / "world.log"
+    before = len(log.read_text())
+    done = sandbox.pulumi("destroy", "--yes", "--skip-preview")
+    assert done.returncode != 0
+    assert "cannot be deleted" in done.stdout
+    assert "deleted" not in resources(done.stdout)
+    assert not re.findall(r'"(?:POST|PUT|DELETE) /v1/\S+', log.read_text()[before:])
+    sandbox.set("protect", "false")
+    assert sandbox.pulumi("up", "--yes", "--skip-preview").returncode == 0
 
 
 def test_destroy_takes_everything_away(sandbox: Sandbox) -> None:
