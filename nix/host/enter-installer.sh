@@ -35,7 +35,7 @@ case $(last_line) in
     fi
     ;;
 esac
-follow ""
+follow 0
 case $(last_line) in
   "$name: done: "*) ;;
   "$name: failed: "*) exit 1 ;;

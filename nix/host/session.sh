@@ -24,11 +24,11 @@ start() {
     sh -c 'log=$1; shift; { "$@"; } 2>&1 | tee "$log"' sh "$work/log" "$@"
 }
 
-# Prints the log as it grows, and every half minute of silence that the work goes on, until its last line is an end or nobody writes it any more.
-# With `on`, it goes on from here: what stands in the log is passed over, and "waiting" is not an end.
+# follow FROM prints the log from that byte on as it grows, and every half minute of silence that the work goes
+# on, until its last line is an end or nobody writes it any more. What waits has ended too, unless it was
+# waiting already where the log is taken up.
 follow() {
-  printed=0
-  [ "${1:-}" != on ] || printed=$(wc -c <"$work/log")
+  printed=$1
   quiet=0
   while :; do
     active=no
@@ -45,7 +45,7 @@ follow() {
     printed=$size
     case $last in
       "$name: done: "* | "$name: failed: "*) return 0 ;;
-      "$name: waiting: "*) [ "${1:-}" = on ] || return 0 ;;
+      "$name: waiting: "*) [ "$1" != 0 ] || return 0 ;;
     esac
     [ "$active" = yes ] || return 0
     sleep 0.5

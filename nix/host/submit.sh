@@ -15,8 +15,12 @@ work=/run/converge
 . "$configuration/host/session.sh"
 
 digest=$(cd "$configuration" && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1)
-submitted=$(cat "$work/digest" 2>/dev/null || :)
 
+# Of sessions that come at the same moment, one submits; the others meet its work.
+exec 9>/run/converge.lock
+flock 9
+submitted=$(cat "$work/digest" 2>/dev/null || :)
+from=0
 if at_work && [ "$submitted" != "$digest" ]; then
   rm -rf "$configuration"
   echo "converge: another change is being made on this host since $(systemctl show -P ActiveEnterTimestamp "$unit"); try again when it has ended" >&2
@@ -25,15 +29,13 @@ elif at_work; then
   rm -rf "$configuration"
   case $(last_line) in
     "$name: waiting: "*)
+      from=$(wc -c <"$work/log")
       : >"$work/acknowledged"
-      follow on
       ;;
-    *) follow "" ;;
   esac
 elif [ "$submitted" = "$digest" ] && [ -n "$(find "$work/unreported" -mmin -10 2>/dev/null)" ]; then
   # The connection that should have acknowledged comes too late, and is told what became of the change.
   rm -rf "$configuration"
-  cat "$work/log"
 else
   rm -rf "$work" /etc/nixos.next
   mkdir -p "$work"
@@ -41,8 +43,9 @@ else
   cp /etc/nixos/host.nix /etc/nixos.next/host.nix
   echo "$digest" >"$work/digest"
   start sh /etc/nixos.next/host/converge.sh
-  follow ""
 fi
+exec 9>&-
+follow "$from"
 
 end=$(last_line)
 case $end in

@@ -124,7 +124,7 @@ class Host:
                     if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), _CLONE_NEWNET):
                         raise OSError(ctypes.get_errno(), "setns")
                 found.append(function())
-            except BaseException as error:  # noqa: BLE001 - raised again below
+            except BaseException as error:
                 failed.append(error)
 
         thread = threading.Thread(target=enter)
@@ -137,6 +137,21 @@ class Host:
     def listener(self, port: int) -> socket.socket:
         """A socket that listens on the host's 127.0.0.1."""
         return self.inside(lambda: socket.create_server(("127.0.0.1", port)))
+
+    def connect(self, address: str, port: int, source: str = "") -> socket.socket:
+        """A connection to one of the host's own addresses."""
+        return self.inside(
+            lambda: socket.create_connection((address, port), 10, (source, 0) if source else None)
+        )
+
+    def await_port(self, address: str, port: int) -> None:
+        """Wait until somebody listens there."""
+        for _ in range(200):
+            with suppress(ConnectionRefusedError):
+                self.connect(address, port).close()
+                return
+            threading.Event().wait(0.05)
+        raise AssertionError(f"nobody listens on {address}, port {port}")
 
     @contextmanager
     def serving(self, app: ASGIApp, port: int) -> Iterator[None]:
@@ -207,6 +222,12 @@ def _settle(layer: Path) -> None:
             mode = 0o755 if os.access(source, os.X_OK) else 0o644
             at = layer / "nixpkgs" / source.relative_to(NIXPKGS)
             tree.write(at, source.read_bytes(), mode, layer)
+    for source in (REPO / "sandbox/plex").iterdir():
+        if source.is_file():
+            mode = 0o755 if os.access(source, os.X_OK) else 0o644
+            tree.write(
+                layer / "usr/lib/sandbox/plex" / source.name, source.read_bytes(), mode, layer
+            )
     rclone = toolchain.locations().rclone
     assert rclone.exists(), "no rclone in the cache: `make toolchain`"
     tree.bring(rclone, layer / "usr/local/bin/rclone", layer)

@@ -12,7 +12,9 @@ from tests import program, stack
 WAITS = 'Process exited with status 75: running "bash -s":\nconverge: waiting: healthy'
 FAILED = 'Process exited with status 1: running "bash -s":\nconverge: failed: build'
 DROPPED = 'wait: remote command exited without exit status or exit signal: running "bash -s":\n'
-RESET = 'read tcp 192.0.2.1:1->203.0.113.11:22: read: connection reset by peer: running "bash -s":\n'
+RESET = (
+    'read tcp 192.0.2.1:1->203.0.113.11:22: read: connection reset by peer: running "bash -s":\n'
+)
 UNREACHED = "context deadline exceeded"
 
 

@@ -1,0 +1,129 @@
+"""media.service on a host, with the B2 stand-in behind it."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import subprocess
+import threading
+from pathlib import Path
+
+import anyio.to_thread
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from components.storage import rclone_conf
+from sandbox.b2.app import create_app
+from sandbox.b2.calls import Service
+from sandbox.b2.keys import Key
+from tests import stack
+from tests.runtime.lone_host import Host
+
+PORT = 8080
+RCLONE_CONF = "/var/lib/secrets/rclone.conf"
+FILM = random.Random(1).randbytes(24 << 20)  # noqa: S311 - any bytes
+_CAPABILITIES = ("listBuckets", "listFiles", "readFiles", "writeFiles", "deleteFiles")
+
+
+class Door:
+    """In front of the stand-in: may be shut for a while, and remembers the ranges that were asked for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.ranges: list[str] = []
+        self.knocked = threading.Event()
+        self.open = threading.Event()
+        self.open.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope.get("headers", ()))
+        if b"range" in headers:
+            self.ranges.append(headers[b"range"].decode())
+        self.knocked.set()
+        await anyio.to_thread.run_sync(self.open.wait)
+        await self._app(scope, receive, send)
+
+
+class Bucket:
+    """The stand-in with one bucket and two films."""
+
+    def __init__(self, directory: Path) -> None:
+        app = create_app(directory)
+        self.door = Door(app)
+        service: Service = app.state.service
+        settings = stack.settings_of()
+        self._store = service.store
+        self._id = self._store.create_bucket(settings.b2_bucket, "allPrivate").id
+        secret = settings.b2_application_key.get_secret_value()
+        service.keys.put(Key(settings.b2_key_id, secret, "a test's", _CAPABILITIES, self._id))
+        self.put("Films/Nosferatu (1922)/Nosferatu – Symphonie.mkv", FILM)
+        self.put("Music/Ärger.flac", b"short")
+
+    def put(self, name: str, content: bytes) -> None:
+        arrived = self._store.incoming(self._id)
+        arrived.write_bytes(content)
+        self._store.upload(
+            self._id,
+            name,
+            arrived,
+            size=len(content),
+            sha1=hashlib.sha1(content).hexdigest(),  # noqa: S324 - B2's
+            content_type="application/octet-stream",
+            info={},
+        )
+
+    def delete(self, name: str) -> None:
+        for version in self._store.versions(self._id, name):
+            self._store.delete(version.id, name)
+
+    def content(self, name: str) -> bytes | None:
+        version = self._store.current(self._id, name)
+        return self._store.content(version).read_bytes() if version else None
+
+
+class Mount:
+    """media.service on a host."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.path = host.root / "mnt/media"
+
+    def start(self) -> subprocess.CompletedProcess[str]:
+        return self.host.run("systemctl", "start", "media.service")
+
+    def show(self, name: str) -> str:
+        return self.host.ok("systemctl", "show", "-P", name, "media.service").strip()
+
+    def mounted(self) -> list[str]:
+        """What lies at /mnt/media: the types of the file systems, one over the other."""
+        mounts = (self.host.root / "proc/1/mounts").read_text().splitlines()
+        return [line.split()[2] for line in mounts if line.split()[1] == "/mnt/media"]
+
+    def await_that(self, name: str, *values: str) -> None:
+        """Wait until the unit is as it should be."""
+        for _ in range(300):
+            if self.show(name) in values:
+                return
+            threading.Event().wait(0.05)
+        pytest.fail(f"{name} is {self.show(name)}\n{self.host.journal('media')}")
+
+
+def configure(on: Host, **overrides: object) -> None:
+    """Let systemd have media.service and plex.service of the configuration with these values."""
+    names = ("media", "plex")
+    texts = {name: f'config.systemd.units."{name}.service".text' for name in names}
+    for name, path in on.build(texts, **overrides).items():
+        on.unit(f"{name}.service", path)
+    sooner = "[Service]\nRestartSec=1\n"
+    on.write("/run/systemd/system/media.service.d/test.conf", sooner)
+    on.ok("systemctl", "daemon-reload")
+
+
+def remote(**overrides: object) -> str:
+    """rclone.conf as `pulumi up` makes it, with the stand-in's address."""
+    return f"{rclone_conf(stack.settings_of(**overrides))}endpoint = http://127.0.0.1:{PORT}\n"
+
+
+def hand_over(on: Host, **overrides: object) -> None:
+    """The secrets as the installation leaves them."""
+    on.write(RCLONE_CONF, remote(**overrides), 0o600)
