@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryFile
 from time import monotonic
+from typing import IO
 
 from rich.console import Console
 from rich.table import Table
@@ -36,6 +39,10 @@ _STAGES: dict[str, list[str]] = {
 }
 
 
+# The last two mostly wait, and not for each other.
+_TURNS = (("check",), ("unit",), ("nix",), ("runtime", "e2e"))
+
+
 def main(names: list[str]) -> int:
     """Run the stages of those names, or all; one that fails does not stop the others."""
     console = Console(highlight=False)
@@ -52,11 +59,8 @@ def main(names: list[str]) -> int:
         console.print(f"tests: {error}", markup=False)
         return 1
     costs = {"preparation": (monotonic() - began, True)}
-    for name in names or _STAGES:
-        console.rule(name)
-        began = monotonic()
-        done = subprocess.run(_STAGES[name], cwd=_REPO, env=_environment(), check=False)
-        costs[name] = (monotonic() - began, done.returncode == 0)
+    for together in _TURNS:
+        costs |= _run([name for name in together if not names or name in names], console)
     table = Table("stage", "seconds", "")
     for name, (seconds, well) in costs.items():
         table.add_row(name, f"{seconds:.0f}", "" if well else "failed")
@@ -64,6 +68,29 @@ def main(names: list[str]) -> int:
     failed = sum(not well for _, well in costs.values())
     console.print(f"stages: {len(costs) - failed} passed, {failed} failed")
     return 1 if failed else 0
+
+
+def _run(together: list[str], console: Console) -> dict[str, tuple[float, bool]]:
+    """Run stages at the same time; what the later ones print comes after the first has ended."""
+    costs = {}
+    with ExitStack() as stack:
+        began = monotonic()
+        running: list[tuple[str, subprocess.Popen[bytes], IO[str] | None]] = []
+        for name in together:
+            shown = stack.enter_context(TemporaryFile("w+")) if running else None
+            output = None if shown is None else subprocess.STDOUT
+            process = subprocess.Popen(
+                _STAGES[name], cwd=_REPO, env=_environment(), stdout=shown, stderr=output
+            )
+            running.append((name, process, shown))
+        for name, process, kept in running:
+            console.rule(name)
+            well = process.wait() == 0
+            costs[name] = (monotonic() - began, well)
+            if kept is not None:
+                kept.seek(0)
+                print(kept.read(), end="")  # noqa: T201
+    return costs
 
 
 def _environment() -> dict[str, str]:

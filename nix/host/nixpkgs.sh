@@ -11,6 +11,7 @@ sha256=${3:-}
 tree=$directory/$(basename "$(dirname "$url")")
 if [ ! -d "$tree" ]; then
   mkdir -p "$directory"
+  rm -rf "$directory"/.fetching.* # of a run that was cut short
   fetched=$(mktemp -d "$directory/.fetching.XXXXXX")
   trap 'rm -rf "$fetched"' EXIT
   trap 'exit 1' HUP INT TERM

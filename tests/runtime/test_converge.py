@@ -6,244 +6,29 @@ and a health check that looks at the system's name.
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import uuid4
 
-import anyio
-import anyio.to_thread
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
 
 from components import configuration
-from components.payload import payload
 from tests import stack
 from tests.runtime.lone_host import REPO, Host, host, skip_reason
+from tests.runtime.managed import (
+    NIXPKGS,
+    PORT,
+    UNIT,
+    Change,
+    Downloads,
+    Managed,
+    await_line,
+    install,
+    slow_change,
+)
 
 pytestmark = pytest.mark.skipif(skip_reason() is not None, reason=skip_reason() or "")
-
-_UNIT = "nixos-rebuild-switch-to-configuration"
-_PORT = 8081
-_NIXPKGS = "/var/lib/nixpkgs"
-_SYSTEM = """
-let
-  asked = import <nixos-config>;
-in
-{
-  system = derivation {
-    name = "nixos-system";
-    system = "x86_64-linux";
-    builder = "/bin/sh";
-    PATH = "/usr/bin";
-    called = asked.name;
-    inherit (asked) build activate;
-    nixpkgs = NUMBER;
-    args = [
-      (builtins.toFile "builder.sh" ''
-        set -eu
-        mkdir -p $out/bin
-        echo $called >$out/name
-        echo $nixpkgs >$out/nixpkgs
-        eval "$build"
-        cat >$out/bin/switch-to-configuration <<END
-        #!/bin/sh
-        set -eu
-        echo "\\$1 $called" >>/run/switched
-        case \\$1 in
-          test) ln -sfn $out /run/current-system; $activate ;;
-          boot) ln -sfn $out /boot-default ;;
-        esac
-        END
-        chmod +x $out/bin/switch-to-configuration
-      '')
-    ];
-  };
-}
-"""
-_HEALTH = """
-case $(cat /run/current-system/name) in
-  ill*) echo "health: this one is ill"; exit 1 ;;
-esac
-echo "health: well"
-"""
-
-
-@dataclass(frozen=True)
-class Change:
-    """A configuration as `pulumi up` submits it."""
-
-    name: str
-    build: str = ":"
-    activate: str = ":"
-    stack: str = "prod"
-    seconds: int = 60
-    nixpkgs: int = 1
-    sha256: str | None = None
-
-    def files(self, downloads: Downloads) -> dict[str, str]:
-        values = {
-            "STACK": self.stack,
-            "DOMAIN": "plex.films.sandbox",
-            "RELEASE": "26.05",
-            "NIXPKGS_URL": downloads.url(self.nixpkgs),
-            "NIXPKGS_SHA256": self.sha256 or downloads.sha256[self.nixpkgs],
-            "ACKNOWLEDGE_SECONDS": str(self.seconds),
-        }
-        # Nothing that the scripts are told has another name in the program.
-        told = configuration.parameters(stack.settings_of(), "prod")
-        assert {line.split("=")[0] for line in told.splitlines()} == set(values)
-        shell = (REPO / "nix/host" / name for name in ("converge", "nixpkgs", "session", "submit"))
-        return {
-            "parameters": "".join(f"{key}='{value}'\n" for key, value in values.items()),
-            "configuration.nix": (
-                f'{{ name = "{self.name}"; build = "{self.build}"; activate = "{self.activate}"; }}\n'
-            ),
-            "host/health.sh": _HEALTH,
-            **{f"host/{p.name}.sh": p.with_suffix(".sh").read_text() for p in shell},
-        }
-
-
-@dataclass
-class Downloads:
-    """releases.nixos.org with two releases, and a way to let a download hang."""
-
-    tarballs: dict[int, bytes] = field(default_factory=dict)
-    sha256: dict[int, str] = field(default_factory=dict)
-    hangs: threading.Event = field(default_factory=threading.Event)
-    hanging: threading.Event = field(default_factory=threading.Event)
-
-    @staticmethod
-    def name(number: int) -> str:
-        return f"nixos-26.05.{number}.abcdef{number:06}"
-
-    def url(self, number: int) -> str:
-        return f"http://127.0.0.1:{_PORT}/nixos/26.05/{self.name(number)}/nixexprs.tar.xz"
-
-    def make(self, on: Host, number: int) -> None:
-        folder = f"/srv/{self.name(number)}"
-        on.write(f"{folder}/nixos/default.nix", _SYSTEM.replace("NUMBER", str(number)))
-        on.ok("tar", "-cJf", f"{folder}.tar.xz", "-C", "/srv", self.name(number))
-        self.tarballs[number] = (on.root / f"{folder[1:]}.tar.xz").read_bytes()
-        self.sha256[number] = on.ok("nix-hash", "--type", "sha256", "--sri", folder).strip()
-
-    def app(self) -> Starlette:
-        async def tarball(request: Request) -> Response:
-            content = self.tarballs[request.path_params["number"]]
-            if not self.hangs.is_set():
-                return Response(content)
-
-            async def half() -> object:
-                yield content[: len(content) // 2]
-                self.hanging.set()
-                while self.hangs.is_set():
-                    await anyio.sleep(0.05)
-
-            length = {"content-length": str(len(content))}
-            return StreamingResponse(half(), headers=length)  # type: ignore[arg-type]
-
-        path = "/nixos/26.05/nixos-26.05.{number:int}.{revision}/nixexprs.tar.xz"
-        return Starlette(routes=[Route(path, tarball)])
-
-
-@dataclass(frozen=True)
-class Session:
-    """How a connection ended."""
-
-    status: int
-    text: str
-
-
-class Managed:
-    """A host that `pulumi up` looks after, and what became of it."""
-
-    def __init__(self, on: Host, downloads: Downloads) -> None:
-        self.host = on
-        self.downloads = downloads
-
-    def session(self, change: Change) -> Session:
-        """One connection from its beginning to its end."""
-        done = self.host.run("bash", "-s", stdin=self._stdin(change))
-        return Session(done.returncode, done.stdout + done.stderr)
-
-    @contextmanager
-    def begun(self, change: Change) -> Iterator[subprocess.Popen[str]]:
-        """A connection that goes on; it is cut at the end."""
-        with subprocess.Popen(
-            self.host.command("bash", "-s"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        ) as process:
-            assert process.stdin is not None
-            process.stdin.write(self._stdin(change))
-            process.stdin.close()
-            try:
-                yield process
-            finally:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-
-    def _stdin(self, change: Change) -> str:
-        return payload(change.files(self.downloads), "host/submit.sh", directory="/etc")
-
-    def read(self, path: str) -> str:
-        return (self.host.root / path.lstrip("/")).read_text()
-
-    def name_of(self, system: str) -> str:
-        """The name of the system that a link on the host leads to."""
-        return self.host.ok("cat", f"{system}/name").strip()
-
-    @property
-    def state(self) -> dict[str, str]:
-        """Which system runs, which is the profile's, and what the configuration is called."""
-        configured = self.read("/etc/nixos/configuration.nix").split('"')[1]
-        return {
-            "running": self.name_of("/run/current-system"),
-            "profile": self.name_of("/nix/var/nix/profiles/system"),
-            "boots": self.name_of("/boot-default"),
-            "configured": configured,
-        }
-
-    @property
-    def switched(self) -> list[str]:
-        path = self.host.root / "run/switched"
-        return path.read_text().splitlines() if path.exists() else []
-
-    def left_in_etc(self) -> list[str]:
-        """Payloads that nobody took away."""
-        return [path.name for path in (self.host.root / "etc").glob(".payload.*")]
-
-    def trees(self) -> set[str]:
-        """What lies among the nixpkgs, half downloads too."""
-        return {path.name for path in (self.host.root / _NIXPKGS[1:]).iterdir()} - {"current"}
-
-    def ended(self) -> None:
-        """Wait until the supervisor has ended."""
-        for _ in range(300):
-            if self.host.run("systemctl", "is-active", "--quiet", _UNIT).returncode:
-                return
-            threading.Event().wait(0.05)
-        pytest.fail("the supervisor is still at it")
-
-    def all_is(self, name: str) -> None:
-        assert self.state == dict.fromkeys(("running", "profile", "boots", "configured"), name)
-
-
-def slow_change() -> Change:
-    """Its build goes on until /run/go is there. None is built twice, so each is another."""
-    return Change("one", build=f"while [ ! -e /run/go ]; do sleep 0.1; done; : {uuid4()}")
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +41,7 @@ def lone(tmp_path_factory: pytest.TempPathFactory, downloads: Downloads) -> Iter
     with host(tmp_path_factory.mktemp("converge")) as running:
         for number in (1, 2):
             downloads.make(running, number)
-        with running.serving(downloads.app(), _PORT):
+        with running.serving(downloads.app(), PORT):
             yield running
 
 
@@ -266,34 +51,9 @@ def managed(lone: Host, downloads: Downloads) -> Iterator[Managed]:
     install(lone, downloads, 1)
     made = Managed(lone, downloads)
     yield made
-    lone.run("systemctl", "stop", _UNIT)
+    lone.run("systemctl", "stop", UNIT)
     (lone.root / "run/go").unlink(missing_ok=True)
     assert made.left_in_etc() == []
-
-
-def install(lone: Host, downloads: Downloads, number: int) -> None:
-    """The host as its installation leaves it."""
-    script = f"""
-    set -eu
-    rm -rf /etc/nixos /etc/nixos.* /run/converge /run/switched {_NIXPKGS} /nix/var/nix/profiles/system*
-    mkdir -p /etc/nixos {_NIXPKGS} /var/lib/host
-    echo prod >/var/lib/host/stack
-    cp -r /srv/{downloads.name(number)} {_NIXPKGS}/
-    ln -s {downloads.name(number)} {_NIXPKGS}/current
-    """
-    lone.ok("sh", "-c", script)
-    for path, text in Change("zero").files(downloads).items():
-        lone.write(f"/etc/nixos/{path}", text)
-    lone.write("/etc/nixos/host.nix", "{ }\n")
-    script = f"""
-    set -eu
-    built=$(nix-build '<nixpkgs/nixos>' -A system --no-out-link \\
-      -I nixpkgs={_NIXPKGS}/current -I nixos-config=/etc/nixos/configuration.nix)
-    nix-env --quiet --profile /nix/var/nix/profiles/system --set "$built"
-    ln -sfn "$built" /run/current-system
-    ln -sfn "$built" /boot-default
-    """
-    lone.ok("sh", "-c", script)
 
 
 def test_a_change_takes_two_connections(managed: Managed) -> None:
@@ -482,7 +242,7 @@ def test_a_supervisor_that_dies_is_told(managed: Managed) -> None:
     slow = slow_change()
     with managed.begun(slow) as first:
         await_line(first, "converge: build")
-        managed.host.ok("systemctl", "kill", "--signal=KILL", _UNIT)
+        managed.host.ok("systemctl", "kill", "--signal=KILL", UNIT)
         await_line(first, "converge: failed: the supervisor ended without a word")
         assert first.wait(10) == 1
     managed.host.write("/run/go", "")
@@ -524,7 +284,7 @@ def test_an_interrupted_download_leaves_nothing_half(managed: Managed) -> None:
     downloads.hangs.set()
     downloads.hanging.clear()
     script = "/etc/nixos/host/nixpkgs.sh"
-    arguments = [_NIXPKGS, downloads.url(2), downloads.sha256[2]]
+    arguments = [NIXPKGS, downloads.url(2), downloads.sha256[2]]
     # As converge.sh runs it.
     with subprocess.Popen(
         managed.host.command("timeout", "600", "sh", script, *arguments),
@@ -536,22 +296,10 @@ def test_an_interrupted_download_leaves_nothing_half(managed: Managed) -> None:
     downloads.hangs.clear()
     assert managed.trees() == {downloads.name(1)}
 
-    assert managed.host.ok("sh", script, *arguments) == f"{_NIXPKGS}/{downloads.name(2)}\n"
+    assert managed.host.ok("sh", script, *arguments) == f"{NIXPKGS}/{downloads.name(2)}\n"
     assert managed.trees() == {downloads.name(1), downloads.name(2)}
-
-
-def await_line(process: subprocess.Popen[str], beginning: str) -> None:
-    """Read what a session prints until a line begins so."""
-    assert process.stdout is not None
-    seen = []
-    for line in process.stdout:
-        if line.startswith(beginning):
-            return
-        seen.append(line)
-    pytest.fail(f"no line {beginning!r} in:\n{''.join(seen)}")
 
 
 def test_tests_name_files_that_the_program_sends() -> None:
     sent = configuration.files(stack.settings_of(), "prod")
     assert set(Change("zero").files(Downloads(sha256={1: ""}))) <= set(sent)
-    assert Path(REPO / "nix/host/health.sh").exists()

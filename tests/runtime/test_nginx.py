@@ -8,11 +8,9 @@ from __future__ import annotations
 import json
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +18,7 @@ import pytest
 
 from tests import stack
 from tests.runtime.lone_host import Host, host, skip_reason
+from tests.runtime.upstream import FILM, Upstream
 
 pytestmark = pytest.mark.skipif(skip_reason() is not None, reason=skip_reason() or "")
 
@@ -29,8 +28,6 @@ _SERVER_6 = "2001:db8:1::1"
 _VISITOR = "203.0.113.77"
 _VISITOR_6 = "2001:db8:7::7"
 _OPEN = "run/plex-gate/open"
-_FILM = bytes(range(256)) * 4096
-_LONG = 100 * len(_FILM)
 _SECURITY = {
     "strict-transport-security": ["max-age=31536000; includeSubDomains; preload"],
     "referrer-policy": ["origin-when-cross-origin"],
@@ -52,101 +49,6 @@ _PLEX = (
     "Token",
     "Version",
 )
-
-
-class Upstream:
-    """What stands where Plex does: it writes down who came, and answers as the path says."""
-
-    def __init__(self) -> None:
-        self.met: list[str] = []
-        self.goes_on = threading.Event()
-        self.held_up = threading.Event()
-        self.ended = threading.Event()
-
-    @contextmanager
-    def serving(self, on: Host) -> Iterator[None]:
-        upstream = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-            def parse_request(self) -> bool:
-                well = super().parse_request()
-                upstream.met.append(self.path)
-                return well
-
-            def do_GET(self) -> None:
-                if "Upgrade" in self.headers:
-                    self.upgrade()
-                elif self.path == "/stream":
-                    self.stream()
-                elif self.path == "/long":
-                    self.long()
-                elif self.path == "/film":
-                    self.film()
-                else:
-                    status = {"/missing": 404, "/busy": 503}.get(self.path, 200)
-                    told = [[name.lower(), value] for name, value in self.headers.items()]
-                    self.answer(status, json.dumps(told).encode())
-
-            do_POST = do_GET  # noqa: N815 - the library's name
-
-            def answer(self, status: int, body: bytes, **headers: str) -> None:
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name.replace("_", "-"), value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def film(self) -> None:
-                first, last = map(int, self.headers["Range"].removeprefix("bytes=").split("-"))
-                span = f"bytes {first}-{last}/{len(_FILM)}"
-                self.answer(206, _FILM[first : last + 1], Content_Range=span)
-
-            def stream(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Length", "12")
-                self.end_headers()
-                self.wfile.write(b"first\n")
-                upstream.goes_on.wait(10)
-                self.wfile.write(b"other\n")
-
-            def long(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Length", str(_LONG))
-                self.end_headers()
-                self.connection.settimeout(1)
-                try:
-                    for _ in range(_LONG // len(_FILM)):
-                        self.wfile.write(_FILM)
-                except TimeoutError:
-                    upstream.held_up.set()
-                self.close_connection = True
-                upstream.ended.set()
-
-            def upgrade(self) -> None:
-                self.send_response(101)
-                self.send_header("Upgrade", self.headers["Upgrade"])
-                self.send_header("Connection", self.headers["Connection"])
-                self.end_headers()
-                self.wfile.write(b"<" + self.rfile.read(4) + b">")
-                self.close_connection = True
-
-        server = ThreadingHTTPServer(("", 0), Handler, bind_and_activate=False)
-        server.socket.close()
-        server.socket = on.listener(32400)
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
 
 @dataclass(frozen=True)
@@ -344,6 +246,7 @@ def test_nobody_looks_like_somebody_else(
         "X-Forwarded-Proto": "http",
         "X-Forwarded-Host": "127.0.0.1",
         "x-forwarded-for": "10.0.0.1, 127.0.0.1",
+        "Forwarded": "for=127.0.0.1",
         "X_Forwarded_For": "127.0.0.1",
         "X_Real_IP": "127.0.0.1",
     }
@@ -354,6 +257,7 @@ def test_nobody_looks_like_somebody_else(
     assert told["x-real-ip"] == [address]
     assert told["x-forwarded-proto"] == ["https"]
     assert told["x-forwarded-host"] == [_DOMAIN]
+    assert "forwarded" not in told
 
 
 @contextmanager
@@ -392,7 +296,7 @@ def test_a_visitor_who_pauses_holds_up_plex_and_fills_no_disk(lone: Host, opened
 def test_a_range_is_answered_with_a_range(visitor: Visitor, opened: Upstream) -> None:
     answer = visitor.ask("/film", "-r", "1000-1019", "-o", "/dev/null")
     assert answer.status == 206
-    assert answer.headers["content-range"] == [f"bytes 1000-1019/{len(_FILM)}"]
+    assert answer.headers["content-range"] == [f"bytes 1000-1019/{len(FILM)}"]
     assert answer.headers["content-length"] == ["20"]
 
 
