@@ -7,7 +7,6 @@ import os
 import sys
 
 from sandbox.errors import SandboxError
-from sandbox.toolchain import ToolchainError
 
 
 def main() -> int:
@@ -26,7 +25,7 @@ def main() -> int:
     given = parser.parse_args()
     try:
         return _run(given.command, getattr(given, "words", []))
-    except (SandboxError, ToolchainError) as error:
+    except SandboxError as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -53,7 +52,7 @@ def _run(command: str, words: list[str]) -> int:
             from sandbox import inside, keys, stack
 
             arguments = keys.ssh_command(stack.outputs(), " ".join(words))
-            _become(inside.command([word for word in arguments if word]), inside.environment())
+            _become(inside.command(arguments), inside.environment())
         case "enter":
             from sandbox import inside
 

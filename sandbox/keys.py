@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,15 @@ def public_key(state: Path = STATE) -> str:
     return private.with_suffix(".pub").read_text().strip()
 
 
-def ssh_command(outputs: dict[str, Any], *more: str, state: Path = STATE) -> list[str]:
+def ssh_command(
+    outputs: dict[str, Any], remote: str = "", *, options: Sequence[str] = (), state: Path = STATE
+) -> list[str]:
     """`ssh` as the administrator, with the host key that the stack's outputs name and no other.
 
     Args:
         outputs: the stack's outputs.
-        more: further arguments, options before the remote command.
+        remote: the command to run on the host; none is a shell.
+        options: further options of ssh's.
     """
     folder = state / "ssh"
     known_hosts = folder / "known_hosts"
@@ -59,7 +63,7 @@ def ssh_command(outputs: dict[str, Any], *more: str, state: Path = STATE) -> lis
         "StrictHostKeyChecking=yes",
         "-l",
         user,
-        *more[:-1],
+        *options,
         host,
-        *more[-1:],
+        *([remote] if remote else []),
     ]

@@ -71,9 +71,8 @@ def tunnel(outputs: dict[str, Any], *, state: Path = STATE) -> Iterator[None]:
         SandboxError: ssh ended, or the tunnel did not open in time.
     """
     forwarding = outputs["tunnel"].split()[1:3]
-    command = keys.ssh_command(
-        outputs, "-N", "-o", "ExitOnForwardFailure=yes", *forwarding, "", state=state
-    )[:-1]
+    options = ["-N", "-o", "ExitOnForwardFailure=yes", *forwarding]
+    command = keys.ssh_command(outputs, options=options, state=state)
     process = subprocess.Popen(
         inside.command(command, state),
         env=inside.environment(state),

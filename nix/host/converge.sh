@@ -74,17 +74,15 @@ newer() {
   [ "${a%.*.*}" = "${b%.*.*}" ] && [ "$(echo "$a" | cut -d . -f 3)" -gt "$(echo "$b" | cut -d . -f 3)" ]
 }
 
-if [ -n "$upgrade" ]; then
-  nixpkgs=$upgrade
+nixpkgs=$(readlink -f /var/lib/nixpkgs/current)
+wanted=${upgrade:-/var/lib/nixpkgs/$(basename "$(dirname "$NIXPKGS_URL")")}
+# Never back: a newer Plex has changed its database, which an older one cannot open.
+if newer "$nixpkgs" "$wanted"; then
+  say "nixpkgs: an upgrade has brought this host to $(basename "$nixpkgs") already"
 else
-  nixpkgs=$(readlink -f /var/lib/nixpkgs/current)
-  # The pin is a floor: a newer Plex has changed its database, which an older one cannot open.
-  if newer "$nixpkgs" "$(dirname "$NIXPKGS_URL")"; then
-    say "nixpkgs: an upgrade has brought this host to $(basename "$nixpkgs") already"
-  else
+  nixpkgs=$wanted
+  [ -n "$upgrade" ] ||
     step nixpkgs 1000 sh "$next/host/nixpkgs.sh" /var/lib/nixpkgs "$NIXPKGS_URL" "$NIXPKGS_SHA256"
-    nixpkgs=/var/lib/nixpkgs/$(basename "$(dirname "$NIXPKGS_URL")")
-  fi
 fi
 
 step build 3600 nix-build --quiet '<nixpkgs/nixos>' -A system --out-link "$work/result" \

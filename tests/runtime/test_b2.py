@@ -284,7 +284,7 @@ class Native:
         self.headers = {"Authorization": answer.json()["authorizationToken"]}
 
     def get(self, call: str, version: int = 1, **arguments: object) -> httpx.Response:
-        return self._client.get(f"/b2api/v{version}/{call}", **arguments)  # type: ignore[arg-type]
+        return self._client.get(f"/b2api/v{version}/{call}", **arguments)  # type: ignore[arg-type]  # as httpx takes them
 
     def post(self, call: str, **body: object) -> httpx.Response:
         return self._client.post(f"/b2api/v2/{call}", json=body, headers=self.headers)

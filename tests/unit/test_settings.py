@@ -392,7 +392,7 @@ def test_secrets_hide_in_the_settings_themselves() -> None:
 
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        stack.settings_of().domain = "other.films.sandbox"  # type: ignore[misc]
+        stack.settings_of().domain = "other.films.sandbox"  # type: ignore[misc]  # it is frozen
 
 
 # Anything that JSON can hold, in every place: only ever a refusal in plain lines, or a configuration that
