@@ -270,6 +270,16 @@ def test_the_pin_is_a_floor(lone: Host, managed: Managed) -> None:
     assert managed.host.ok("cat", "/run/current-system/nixpkgs") == "2\n"
 
 
+def test_an_upgrade_does_not_go_back(lone: Host, managed: Managed) -> None:
+    install(lone, managed.downloads, 2)
+    older = f"{NIXPKGS}/{managed.downloads.name(1)}"
+    managed.host.ok("mkdir", older)
+    said = managed.host.ok("sh", "/etc/nixos/host/converge.sh", older)
+    assert f"brought this host to {managed.downloads.name(2)} already" in said
+    assert managed.trees() == {managed.downloads.name(2)}
+    assert managed.host.ok("cat", "/run/current-system/nixpkgs") == "2\n"
+
+
 def test_a_nixpkgs_of_another_hash_is_refused(managed: Managed) -> None:
     wrong = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
     done = managed.session(Change("one", nixpkgs=2, sha256=wrong))
