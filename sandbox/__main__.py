@@ -14,6 +14,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="bring everything up, and visit the host")
+    commands.add_parser("world", help="bring everything up but the stack and its host")
     commands.add_parser("down", help="take everything away")
     for name, what in (
         ("ssh", "log in to the host, or run a command there"),
@@ -40,6 +41,10 @@ def _run(command: str, words: list[str]) -> int:
             from sandbox import up
 
             up.run()
+        case "world":
+            from sandbox import up
+
+            up.world()
         case "down":
             from sandbox import down
 

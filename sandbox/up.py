@@ -27,8 +27,8 @@ def _say(line: str) -> None:
     _console.print(f"  {line}", markup=False, soft_wrap=True)
 
 
-def run() -> None:
-    """Bring the sandbox up, and show that it works.
+def world() -> dict[str, str]:
+    """Bring up all that is around a stack, and return the SHA-256 of the bucket's media files.
 
     Raises:
         SandboxError: a step failed; the next run goes on from there.
@@ -48,6 +48,16 @@ def run() -> None:
         media.upload()
         for name in sums:
             _say(name)
+    return sums
+
+
+def run() -> None:
+    """Bring the sandbox up with its stack, and show that it works.
+
+    Raises:
+        SandboxError: a step failed; the next run goes on from there.
+    """
+    sums = world()
     with _step("pulumi up"):
         stack.prepare(keys.ADMINISTRATOR, keys.public_key())
         if stack.run(["up", "--yes", "--skip-preview"]).returncode != 0:

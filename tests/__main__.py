@@ -35,12 +35,13 @@ _STAGES: dict[str, list[str]] = {
     "unit": [sys.executable, "-m", "pytest", "-q", "tests/unit"],
     "nix": [sys.executable, "-m", "pytest", "-q", "tests/nix"],
     "runtime": [sys.executable, "-m", "pytest", "-q", "tests/runtime"],
-    "e2e": [sys.executable, "-m", "pytest", "-q", "tests/e2e"],
+    "e2e": [sys.executable, "-m", "pytest", "-q", "tests/e2e/life"],
+    "installation": [sys.executable, "-m", "pytest", "-q", "tests/e2e/installation"],
 }
 
 
-# The last two mostly wait, and not for each other.
-_TURNS = (("check",), ("unit",), ("nix",), ("runtime", "e2e"))
+# The last three mostly wait, and not for each other.
+_TURNS = (("check",), ("unit",), ("nix",), ("e2e", "installation", "runtime"))
 
 
 def main(names: list[str]) -> int:

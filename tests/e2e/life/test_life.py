@@ -16,7 +16,8 @@ from components.identity import private_text
 from sandbox import credentials, prepare
 from sandbox.nixpkgs import tarball as nixpkgs
 from sandbox.paths import REPO
-from tests.e2e.sandbox import COUNT_SSH, Sandbox
+from tests.e2e.sandbox import Sandbox
+from tests.e2e.world import COUNT_SSH
 
 URL = "https://plex.films.sandbox"
 PAGE = "This Plex server has not been claimed yet"

@@ -1,0 +1,122 @@
+"""Further stacks in a sandbox's world, each with a server and a domain of its own, as friends have them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox import credentials, inside, keys, toolchain
+from sandbox import stack as own
+from sandbox.paths import REPO
+from tests.e2e.world import World
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack by its name. Its domain is the name in the world's zone."""
+
+    world: World
+    name: str
+
+    @classmethod
+    def make(cls, world: World, name: str) -> Stack:
+        """Make the stack in the world's backend; `up` makes its server."""
+        toolchain.install_plugins(world.state / "pulumi-home")
+        (world.state / "pulumi-state").mkdir(exist_ok=True)
+        made = cls(world, name)
+        template = (REPO / "Pulumi.sandbox.yaml").read_text()
+        text = template.replace("domain: plex.", f"domain: {name}.").replace(
+            "config:\n",
+            "config:\n"
+            f"  plex-on-nixos:pins: {world.state / 'pins.json'}\n"
+            "  plex-on-nixos:administrators:\n"
+            f"    {keys.ADMINISTRATOR}: [{keys.public_key(world.state)}]\n",
+            1,
+        )
+        made.configuration.write_text(text)
+        done = made.pulumi("stack", "init", name)
+        assert done.returncode == 0, done.stderr
+        return made
+
+    @property
+    def configuration(self) -> Path:
+        """The stack's configuration file."""
+        return self.world.state / f"Pulumi.{self.name}.yaml"
+
+    @property
+    def url(self) -> str:
+        """What people open."""
+        return f"https://{self.name}.{credentials.ZONE}"
+
+    def command(self, *words: str) -> list[str]:
+        """Pulumi's command line on this stack, inside the world."""
+        words = (str(toolchain.locations().pulumi), *words, "--non-interactive")
+        if words[1] != "stack":
+            words += ("--stack", self.name, "--config-file", str(self.configuration))
+        return inside.command(list(words), self.world.state)
+
+    def pulumi(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run Pulumi on this stack."""
+        return subprocess.run(
+            self.command(*words),
+            cwd=REPO,
+            env=own.environment(self.world.state),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def up(self, *words: str) -> str:
+        """`pulumi up`, which has to succeed; what it printed."""
+        done = self.pulumi("up", "--yes", "--skip-preview", *words)
+        assert done.returncode == 0, done.stdout + done.stderr + self.world.logs()
+        return done.stdout
+
+    @contextmanager
+    def running(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """Pulumi at work on this stack, in a process group of its own; what it prints is on stdout."""
+        with subprocess.Popen(
+            self.command(*words),
+            cwd=REPO,
+            env=own.environment(self.world.state),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            yield process
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs."""
+        done = self.pulumi("stack", "output", "--json", "--stack", self.name)
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def set(self, key: str, value: str) -> None:
+        """Change one value of the stack's configuration, such as `timeZone` or `packages[0]`."""
+        done = self.pulumi("config", "set", "--path", f"plex-on-nixos:{key}", value)
+        assert done.returncode == 0, done.stderr
+
+    def ssh(self, command: str) -> str:
+        """What a command prints on the host, run as the administrator."""
+        arguments = keys.ssh_command(self.outputs(), command, state=self.world.state)
+        done = subprocess.run(
+            inside.command(arguments, self.world.state),
+            env=inside.environment(self.world.state),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def server(self) -> dict[str, Any]:
+        """The stack's server as Hetzner's API shows it."""
+        found = self.world.api("GET", f"/servers?label_selector=stack={self.name}")["servers"]
+        (server,) = found
+        return dict(server)

@@ -1,0 +1,109 @@
+"""A sandbox's world as the end-to-end tests handle it: what runs in it, and what its network carries."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox import credentials
+from sandbox.paths import REPO, namespace
+from sandbox.world import addresses
+
+_TABLE = "inet e2e"
+
+
+@dataclass(frozen=True)
+class World:
+    """A world that is up."""
+
+    state: Path
+    environment: dict[str, str]
+
+    def python(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """Run Python with the sandbox's environment, and with `given` on its input."""
+        return subprocess.run(
+            [sys.executable, *words],
+            cwd=REPO,
+            env=self.environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def curl(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """curl inside the sandbox's world."""
+        return self.python("-m", "sandbox", "enter", "curl", "-sS", "--max-time", "30", *words)
+
+    def api(self, method: str, path: str, body: object = None) -> Any:
+        """What Hetzner's API answers to one request, such as `api("GET", "/servers")`."""
+        words = ["-f", "-X", method, "-H", f"Authorization: Bearer {credentials.HCLOUD_TOKEN}"]
+        if body is not None:
+            words += ["--json", json.dumps(body)]
+        done = self.curl(*words, f"http://127.0.0.1:{addresses.API_PORT}/v1{path}")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def logs(self) -> str:
+        """The ends of all logs, for a failed test's report."""
+        tails = []
+        for path in [self.state / "world.log", *self.state.glob("machines/*/console.log")]:
+            if path.exists():
+                tails.append(f"--- {path}\n" + path.read_text(errors="replace")[-3000:])
+        return "\n".join(tails)
+
+    def nft(self, rules: str) -> str:
+        """Hand rules to nft in the world's namespace."""
+        done = subprocess.run(
+            ["ip", "netns", "exec", namespace(self.state), "nft", "-f", "-"],
+            input=rules,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    @contextmanager
+    def rules(self, *rules: str) -> Iterator[None]:
+        """Rules for what the laptop sends, in force for a while."""
+        lines = "\n".join(rules)
+        chain = f"chain out {{\ntype filter hook output priority 0\n{lines}\n}}"
+        self.nft(f"table {_TABLE} {{\n{chain}\n}}\n")
+        try:
+            yield
+        finally:
+            self.nft(f"delete table {_TABLE}")
+
+    def counted(self) -> int:
+        """How many packets the rules' counter has seen."""
+        listing = subprocess.run(
+            [
+                "ip",
+                "netns",
+                "exec",
+                namespace(self.state),
+                "nft",
+                "-j",
+                "list",
+                "table",
+                *_TABLE.split(),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for entry in json.loads(listing)["nftables"]:
+            for expression in entry.get("rule", {}).get("expr", []):
+                if "counter" in expression:
+                    return int(expression["counter"]["packets"])
+        raise AssertionError("no counter")
+
+
+COUNT_SSH = "tcp dport 22 tcp flags & (syn | ack) == syn counter accept"
+"""Counts the SSH connections that are begun."""
