@@ -41,6 +41,8 @@ class Stack:
         made.configuration.write_text(text)
         done = made.pulumi("stack", "init", name)
         assert done.returncode == 0, done.stderr
+        # Pulumi has put the salt there, which the stack's own file has already.
+        (REPO / f"Pulumi.{name}.yaml").unlink()
         return made
 
     @property
