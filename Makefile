@@ -43,8 +43,8 @@ test-unit: $(VENV)/.complete ## The quick tests alone
 	@$(IN_VENV) -m pytest tests/unit
 
 .PHONY: pins
-pins: $(VENV)/.complete ## Fill in the hashes that nix/pins.json leaves open, into nix/pins.local.json
-	@$(IN_VENV) -m components.make_pins
+pins: $(VENV)/.complete ## Fill in open hashes, into nix/pins.local.json (ARCHITECTURE=aarch64, RELEASE=26.11: also those)
+	@$(IN_VENV) -m components.make_pins $(ARCHITECTURE:%=--architecture=%) $(RELEASE:%=--release=%)
 
 .PHONY: requirements
 requirements: $(VENV)/.complete ## Pin requirements*.txt anew, with hashes

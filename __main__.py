@@ -3,6 +3,7 @@
 import pulumi
 
 from components import settings as configuration
+from components import support
 from components.dns import DnsRecords
 from components.guard import Guard
 from components.identity import SshIdentity
@@ -13,6 +14,7 @@ from components.storage import MediaCredentials
 
 stack = pulumi.get_stack()
 settings = configuration.load()
+support.warn(settings.nixos_release)
 
 # Who the stack is to its host, and how the host proves to be itself: in the installer, and for good.
 deploy = SshIdentity(f"{stack}-deploy")

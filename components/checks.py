@@ -22,6 +22,7 @@ _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])")
 _PLACEHOLDER = re.compile(
     r"[<>…]|\byour\b|\bexample\.(?:com|org|net)$|\bchange-?me\b", re.IGNORECASE
 )
+_KEY_ID = re.compile(r"[0-9a-fA-F]{12}|[0-9a-fA-F]{25}")
 _RESERVED_USERS = {"root", "plex", "nginx", "acme", "sshd", "nobody", "messagebus"}
 
 
@@ -55,6 +56,12 @@ def email(value: str) -> str:
     return value
 
 
+def token(value: str) -> str:
+    if not re.fullmatch(r"\S{64}", value):
+        raise ValueError("not an API token of Hetzner's; it has 64 letters and digits")
+    return value
+
+
 def server_type(value: str) -> str:
     if not re.fullmatch(r"[a-z]+[0-9]+", value):
         raise ValueError("not a server type; they look like cx23")
@@ -76,9 +83,10 @@ def bucket(value: str) -> str:
 
 def key_id(value: str) -> str:
     _no_placeholder(value)
-    if not re.fullmatch(r"[0-9a-fA-F]{12}|[0-9a-fA-F]{25}", value):
+    if not _KEY_ID.fullmatch(value):
         raise ValueError(
-            "not a keyID; it has 25 hexadecimal digits (12 for an account's master key)"
+            "not a keyID; it has 25 hexadecimal digits (12 for an account's master key), and needs "
+            "quotes in the file, where it may look like a number otherwise"
         )
     return value
 
@@ -86,6 +94,8 @@ def key_id(value: str) -> str:
 def application_key(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     _no_placeholder(text)
+    if _KEY_ID.fullmatch(text):
+        raise ValueError("a keyID; the applicationKey is what B2 shows once, when the key is made")
     if not re.fullmatch(r"[A-Za-z0-9+/=_-]{20,64}", text):
         raise ValueError("not an application key; it has about 31 letters and digits")
     return value
@@ -93,7 +103,7 @@ def application_key(value: SecretStr) -> SecretStr:
 
 def release(value: str) -> str:
     if not re.fullmatch(r"\d\d\.(?:05|11)", value):
-        raise ValueError('not a NixOS release; they look like "26.05", in quotes')
+        raise ValueError('not a NixOS release; they look like "26.05"')
     return value
 
 
@@ -128,6 +138,7 @@ def window(value: str) -> str:
 
 
 def user_name(value: str) -> str:
+    _no_placeholder(value)
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", value):
         raise ValueError("not a user name; lower-case letters, digits, _ and -")
     if value in _RESERVED_USERS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from components import support
 from components.ports import numbers, open_ports
 from components.rendering import NIX, render
 from components.settings import Settings
@@ -16,6 +17,7 @@ _SCRIPTS = (
     "nixpkgs.sh",
     "session.sh",
     "submit.sh",
+    "support.sh",
     "upgrade.sh",
 )
 
@@ -33,6 +35,7 @@ def parameters(settings: Settings, stack: str) -> str:
         "STACK": stack,
         "DOMAIN": settings.domain,
         "RELEASE": settings.nixos_release,
+        "SUPPORT_ENDS": support.ends(settings.nixos_release).isoformat(),
         "NIXPKGS_URL": nixpkgs.url,
         "NIXPKGS_SHA256": nixpkgs.sha256,
         "ACKNOWLEDGE_SECONDS": str(settings.acknowledge_seconds),
@@ -48,6 +51,7 @@ def files(settings: Settings, stack: str) -> dict[str, str]:
     ports = open_ports(lan=settings.plex_lan_ports)
     templates: dict[str, dict[str, object]] = {
         "firewall.nix": {"tcp_ports": numbers(ports, "tcp"), "udp_ports": numbers(ports, "udp")},
+        "hardware.nix": {"architecture": settings.architecture},
         "media.nix": {
             "bucket": settings.b2_bucket,
             "cache_gigabytes": settings.cache_gigabytes,

@@ -1,60 +1,114 @@
-"""Fill in the installer's hash where nix/pins.json leaves it open: `make pins`.
+"""Fill in the hashes that nix/pins.json leaves open, into nix/pins.local.json; with RELEASE, pin the newest
+nixpkgs of that NixOS release too.
 
-Prints what it does, and writes nix/pins.local.json, which is laid over nix/pins.json. Commit that file in
-your own fork: from then on the installer is checked against what was fetched now.
+What is fetched now is what the stack's servers will be checked against: commit the file in your fork.
 """
 
 from __future__ import annotations
 
-import hashlib
+import argparse
 import json
 import sys
 from pathlib import Path
+from typing import get_args
 
-import requests
+from rich.console import Console
 
-from components.pins import PINS
+from components import checks, pins, upstream
+from components.architecture import Architecture
 
-LOCAL = PINS.with_name("pins.local.json")
-_BLOCK = 1 << 20
+LOCAL = pins.PINS.with_name("pins.local.json")
 
 
-def sha256(url: str) -> str:
-    """The SHA-256 of what is at an address, in hexadecimal; says how far it is on standard error.
+class _Wanted(argparse.Namespace):
+    architecture: Architecture
+    release: str | None
+
+
+def main(arguments: list[str], local: Path = LOCAL) -> None:
+    """Fetch what has no hash yet, and write each into `local` as soon as it is known.
 
     Raises:
-        requests.RequestException: it cannot be fetched.
+        SystemExit: with a sentence, where something cannot be fetched or is not what it should be.
     """
-    digest = hashlib.sha256()
-    with requests.get(url, stream=True, timeout=60) as answer:
-        answer.raise_for_status()
-        total = int(answer.headers.get("Content-Length", 0)) >> 20
-        for number, block in enumerate(answer.iter_content(_BLOCK)):
-            digest.update(block)
-            if number % 50 == 0:
-                print(f"\r{number} of {total or '?'} MB", end="", file=sys.stderr)  # noqa: T201
-    print(file=sys.stderr)  # noqa: T201
-    return digest.hexdigest()
+    wanted = _parse(arguments)
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        written = _renew(wanted.release, local, console) if wanted.release else False
+        written |= _fill(wanted.architecture, local, console)
+    except (pins.PinsError, upstream.UpstreamError) as error:
+        sys.exit(f"make pins: {error}")
+    except KeyboardInterrupt:
+        sys.exit("make pins: interrupted; run it again for the rest")
+    if written:
+        console.print(f"Written: {local}. Commit it in your fork.", markup=False)
+    else:
+        console.print(f"Nothing to do: all pins for {wanted.architecture} are filled in.")
 
 
-def main(local: Path = LOCAL) -> None:
-    """Fetch what has no hash yet, and write `local`; end with a sentence where it cannot be fetched."""
-    wanted = {
-        architecture: pin
-        for architecture, pin in json.loads(PINS.read_text())["installer"].items()
-        if pin["sha256"] is None
-    }
-    pins = json.loads(local.read_text()) if local.exists() else {}
-    for architecture, pin in wanted.items():
-        print(f"installer for {architecture}: {pin['url']}")  # noqa: T201
-        try:
-            found = {**pin, "sha256": sha256(pin["url"])}
-        except requests.RequestException as error:
-            sys.exit(f"It cannot be fetched: {error}")
-        pins.setdefault("installer", {})[architecture] = found
-    local.write_text(json.dumps(pins, indent=2) + "\n")
-    print(f"Written: {local}. Commit it in your fork.")  # noqa: T201
+def _parse(arguments: list[str]) -> _Wanted:
+    head, _, more = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="make pins",
+        usage="make pins [ARCHITECTURE=aarch64] [RELEASE=26.11]",
+        description=head,
+        epilog=more,
+    )
+    parser.add_argument(
+        "--architecture",
+        choices=get_args(Architecture),
+        default="x86_64",
+        help="whose installer: aarch64 if the serverType begins with cax, else x86_64, the default",
+    )
+    parser.add_argument("--release", type=_release, help="such as 26.05")
+    return parser.parse_args(arguments, _Wanted())
+
+
+def _release(text: str) -> str:
+    try:
+        return checks.release(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; got {text!r}") from error
+
+
+def _renew(release: str, local: Path, console: Console) -> bool:
+    """Pin the newest nixpkgs of a release; whether anything was written."""
+    url = upstream.newest_nixpkgs(release)
+    known = pins.read(local).nixpkgs.get(release)
+    if known is not None and known.url == url and known.sha256 is not None:
+        console.print(f"nixpkgs {release}: {url.split('/')[-2]} is the newest, and pinned already")
+        return False
+    console.print(f"nixpkgs {release}: {url}")
+    _write(local, "nixpkgs", release, url, upstream.nixpkgs_hash(url, console))
+    return True
+
+
+def _fill(architecture: Architecture, local: Path, console: Console) -> bool:
+    """Fill in what an architecture's stacks need; whether anything was written."""
+    known = pins.read(local)
+    written = False
+    installer = known.installer[architecture]
+    if installer.sha256 is None:
+        console.print(f"installer for {architecture}: {installer.url}")
+        sha256 = upstream.installer_hash(installer.url, console)
+        _write(local, "installer", architecture, installer.url, sha256)
+        written = True
+    for release, nixpkgs in known.nixpkgs.items():
+        if nixpkgs.sha256 is None:
+            console.print(f"nixpkgs {release}: {nixpkgs.url}")
+            sha256 = upstream.nixpkgs_hash(nixpkgs.url, console)
+            _write(local, "nixpkgs", release, nixpkgs.url, sha256)
+            written = True
+    return written
+
+
+def _write(local: Path, kind: str, name: str, url: str, sha256: str) -> None:
+    content = json.loads(local.read_text()) if local.exists() else {}
+    content.setdefault(kind, {})[name] = {"url": url, "sha256": sha256}
+    fresh = local.with_name(f".{local.name}.new")
+    fresh.write_text(json.dumps(content, indent=2) + "\n")
+    fresh.replace(local)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -20,7 +20,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
-from components import checks
+from components import architecture, checks
+from components.architecture import Architecture
 from components.pins import Pins, PinsError
 
 PROJECT = "plex-on-nixos"
@@ -91,9 +92,14 @@ class Settings(BaseModel):
     acknowledge_seconds: Annotated[int, Field(ge=10, le=3600)]
 
     @cached_property
+    def architecture(self) -> Architecture:
+        """The server's, told by the name of its type."""
+        return architecture.of(self.server_type)
+
+    @cached_property
     def pinned(self) -> Pins:
         """What the release is pinned to, and the installer."""
-        return Pins.load(self.nixos_release, ROOT / self.pins)
+        return Pins.load(self.nixos_release, self.architecture, ROOT / self.pins)
 
 
 def load() -> Settings:
@@ -141,9 +147,10 @@ def parse(config: Mapping[str, str], secrets: Iterable[str]) -> Settings:
     faults += _across(good)
     faults += _token(config)
     faults += _stored_in_the_clear(config, set(secrets))
-    if {"nixosRelease", "pins"} <= good.keys():
+    if {"nixosRelease", "pins", "serverType"} <= good.keys():
+        release, local = str(good["nixosRelease"]), ROOT / str(good["pins"])
         try:
-            Pins.load(str(good["nixosRelease"]), ROOT / str(good["pins"]))
+            Pins.load(release, architecture.of(str(good["serverType"])), local)
         except PinsError as error:
             faults.append(str(error))
     if faults or settings is None:
@@ -152,6 +159,14 @@ def parse(config: Mapping[str, str], secrets: Iterable[str]) -> Settings:
 
 
 _PROVIDERS = ("hcloud", "command", "random", "pulumi")
+_IN_OUR_WORDS = {
+    "bool_parsing": "neither true nor false",
+    "dict_type": "not a table; write each name on a line of its own, with a colon",
+    "int_parsing": "not a whole number",
+    "int_from_float": "not a whole number",
+    "string_type": "not a text; put it in quotes",
+    "tuple_type": "not a list; write each item on a line of its own, after a hyphen",
+}
 _SECRET_KEYS = (f"{PROJECT}:b2ApplicationKey", "hcloud:token")
 
 
@@ -178,7 +193,7 @@ def _line(fault: ErrorDetails, received: object) -> str:
     if fault["type"] == "missing":
         secret = "--secret " if f"{PROJECT}:{key}" in _SECRET_KEYS else ""
         return f"{key}: missing; set it with `pulumi config set {secret}{key} …`"
-    reason = fault["msg"].removeprefix("Value error, ")
+    reason = _IN_OUR_WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
     if f"{PROJECT}:{key}" in _SECRET_KEYS or checks.looks_secret(received):
         return f"{key}: {reason} (the value is not shown)"
     where = ".".join([key, *map(_part, rest)])
@@ -214,9 +229,14 @@ def _across(raw: Mapping[str, object]) -> list[str]:
 
 
 def _token(config: Mapping[str, str]) -> list[str]:
-    if config.get("hcloud:token") or os.environ.get("HCLOUD_TOKEN"):
-        return []
-    return ["hcloud:token: missing; set it with `pulumi config set --secret hcloud:token`"]
+    token = config.get("hcloud:token") or os.environ.get("HCLOUD_TOKEN")
+    if not token:
+        return ["hcloud:token: missing; set it with `pulumi config set --secret hcloud:token`"]
+    try:
+        checks.token(token)
+    except ValueError as error:
+        return [f"hcloud:token: {error} (the value is not shown)"]
+    return []
 
 
 def _stored_in_the_clear(config: Mapping[str, str], secrets: set[str]) -> list[str]:

@@ -15,6 +15,7 @@ from sandbox.nixpkgs import tarball as nixpkgs
 from sandbox.paths import STATE
 
 RELEASE = "26.05"
+NEXT_RELEASE = "26.11"
 _INSTALLER_URL = (
     "https://github.com/nix-community/nixos-images/releases/download/nixos-25.11/" + installer.NAME
 )
@@ -32,13 +33,18 @@ def run(say: Callable[[str], None], state: Path = STATE) -> None:
         raise SandboxError(str(error)) from error
     kexec = installer.tarball()
     publish(state, _INSTALLER_URL, kexec)
-    made = nixpkgs.make(RELEASE)
-    publish(state, made.url, made.content)
+    releases = {}
+    for release in (RELEASE, NEXT_RELEASE):
+        made = nixpkgs.make(release)
+        publish(state, made.url, made.content)
+        releases[release] = {"url": made.url, "sha256": made.nar_hash}
     pins = {
         "installer": {
-            "x86_64": {"url": _INSTALLER_URL, "sha256": hashlib.sha256(kexec).hexdigest()}
+            "x86_64": {"url": _INSTALLER_URL, "sha256": hashlib.sha256(kexec).hexdigest()},
+            # There is no machine of this kind, and so no installer; but previews work.
+            "aarch64": {"sha256": hashlib.sha256(b"").hexdigest()},
         },
-        "nixpkgs": {RELEASE: {"url": made.url, "sha256": made.nar_hash}},
+        "nixpkgs": releases,
     }
     (state / "pins.json").write_text(json.dumps(pins, indent=2) + "\n")
 

@@ -68,16 +68,25 @@ if [ "$free_megabytes" -lt 2000 ]; then
   [ "$free_megabytes" -ge 1000 ] || fail "only $free_megabytes MB are free in /nix/store; 1000 are needed"
 fi
 
-# newer A B: whether the nixpkgs A is a later one than B on the same release line.
-newer() {
-  a=$(basename "$1") b=$(basename "$2")
-  [ "${a%.*.*}" = "${b%.*.*}" ] && [ "$(echo "$a" | cut -d . -f 3)" -gt "$(echo "$b" | cut -d . -f 3)" ]
+sh "$next/host/support.sh" "$next/parameters"
+
+# The release of a nixpkgs, and its number within that release: of nixos-26.05.4193.a50de1b7d8a5, 26.05 and 4193.
+release() {
+  basename "$1" | sed 's/^nixos-//' | cut -d . -f 1-2
+}
+number() {
+  basename "$1" | cut -d . -f 3
 }
 
 nixpkgs=$(readlink -f /var/lib/nixpkgs/current)
 wanted=${upgrade:-/var/lib/nixpkgs/$(basename "$(dirname "$NIXPKGS_URL")")}
 # Never back: a newer Plex has changed its database, which an older one cannot open.
-if newer "$nixpkgs" "$wanted"; then
+current=nixpkgs
+has=$(release "$nixpkgs")
+wants=$(release "$wanted")
+if [ "$(echo "$wants" | tr -d .)" -lt "$(echo "$has" | tr -d .)" ]; then
+  fail "this host has NixOS $has, and does not go back to $wants: set nixosRelease to \"$has\" again"
+elif [ "$wants" = "$has" ] && [ "$(number "$wanted")" -lt "$(number "$nixpkgs")" ]; then
   say "nixpkgs: an upgrade has brought this host to $(basename "$nixpkgs") already"
 else
   nixpkgs=$wanted
@@ -119,6 +128,7 @@ if [ "$activated" = yes ] && [ -z "$upgrade" ]; then
 fi
 
 if [ "$new" != "$(readlink -f "$profile")" ] || [ "$activated" = yes ]; then
+  step default 300 sync # before the profile names it: a power cut must not leave half of it as the default
   step default 300 nix-env --profile "$profile" --set "$new"
   step default 300 "$new/bin/switch-to-configuration" boot
 fi

@@ -9,6 +9,7 @@ length=$2
 reboot=$3
 # shellcheck source=/dev/null
 . /etc/nixos/parameters
+sh /etc/nixos/host/support.sh /etc/nixos/parameters
 
 url=$(curl -fsSLI --retry 5 --max-time 60 -o /dev/null -w '%{url_effective}' \
   "https://channels.nixos.org/nixos-$RELEASE/nixexprs.tar.xz")

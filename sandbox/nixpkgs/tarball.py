@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 import lzma
-import struct
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from components.nar import tree_hash
 
 HERE = Path(__file__).parent
 _PARTS = ("default.nix", "lib", "nixos", "pkgs")
@@ -39,16 +39,18 @@ def make(release: str, number: int = 1) -> Release:
     """
     tree = {path: content for path, content in _files() if path != ".version"}
     tree[".version"] = release.encode()
-    revision = hashlib.sha256(nar({**tree, "number": str(number).encode()})).hexdigest()[:40]
+    numbered = _tar("", {**tree, "number": str(number).encode()})
+    revision = hashlib.sha256(numbered).hexdigest()[:40]
     suffix = f".{number}.{revision[:12]}"
     tree[".version-suffix"] = suffix.encode()
     tree[".git-revision"] = revision.encode()
     name = f"nixos-{release}{suffix}"
+    content = lzma.compress(_tar(name, tree))
     return Release(
         name=name,
         url=f"https://releases.nixos.org/nixos/{release}/{name}/nixexprs.tar.xz",
-        content=_tarball(name, tree),
-        nar_hash="sha256-" + base64.b64encode(hashlib.sha256(nar(tree)).digest()).decode(),
+        content=content,
+        nar_hash=tree_hash(io.BytesIO(content)),
     )
 
 
@@ -61,7 +63,7 @@ def _files() -> Iterator[tuple[str, bytes]]:
                 yield path.relative_to(HERE).as_posix(), path.read_bytes()
 
 
-def _tarball(folder: str, tree: Mapping[str, bytes]) -> bytes:
+def _tar(folder: str, tree: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for path, content in sorted(tree.items()):
@@ -69,38 +71,4 @@ def _tarball(folder: str, tree: Mapping[str, bytes]) -> bytes:
             entry.size = len(content)
             entry.mode = 0o644
             archive.addfile(entry, io.BytesIO(content))
-    return lzma.compress(buffer.getvalue())
-
-
-def nar(tree: Mapping[str, bytes]) -> bytes:
-    """A folder of plain files in Nix's archive format, of which Nix takes its hashes.
-
-    Args:
-        tree: each file's content by its path, with slashes.
-    """
-    return _string(b"nix-archive-1") + _folder(tree)
-
-
-def _folder(tree: Mapping[str, bytes]) -> bytes:
-    folders: dict[str, dict[str, bytes]] = {}
-    nodes: dict[str, bytes] = {}
-    for path, content in tree.items():
-        name, _, rest = path.partition("/")
-        if rest:
-            folders.setdefault(name, {})[rest] = content
-        else:
-            nodes[name] = _strings(b"(", b"type", b"regular", b"contents", content, b")")
-    nodes.update({name: _folder(inside) for name, inside in folders.items()})
-    entries = b"".join(
-        _strings(b"entry", b"(", b"name", name, b"node") + nodes[name.decode()] + _string(b")")
-        for name in sorted(name.encode() for name in nodes)
-    )
-    return _strings(b"(", b"type", b"directory") + entries + _string(b")")
-
-
-def _strings(*values: bytes) -> bytes:
-    return b"".join(map(_string, values))
-
-
-def _string(value: bytes) -> bytes:
-    return struct.pack("<Q", len(value)) + value + b"\0" * (-len(value) % 8)
+    return buffer.getvalue()

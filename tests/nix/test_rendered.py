@@ -6,6 +6,7 @@ an unknown option or a value of another type is an error here, as it is there.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +42,22 @@ VARIANTS: dict[str, dict[str, object]] = {
         "packages": [],
         "autoUpgrade": False,
     },
+    "arm": {"serverType": "cax11"},
     "hostile": {
         "administrators": {"alice": [HOSTILE], "bob-2_x": [PUBLIC_KEY, f"{PUBLIC_KEY} 'or' in"]},
         "acmeEmail": "o'$wner{x}@films.sandbox",
     },
 }
-# What the installation writes on each server, once.
+# What the installation writes on each server, once: in this case of an older release.
 HOST = """{
-  system.stateVersion = "26.05";
-  boot.loader.grub.devices = [ "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_1" ];
+  system.stateVersion = "25.11";
+  boot.loader.grub.devices = [ "DEVICE" ];
 }
 """
+DEVICES = {
+    "x86_64": "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_1",
+    "aarch64": "nodev",
+}
 ASKED = """
 let
   inherit (import <nixpkgs/nixos> { }) config;
@@ -82,6 +88,16 @@ in
   plugins = builtins.length config.services.plex.extraPlugins;
   timers = builtins.attrNames config.systemd.timers;
   upgrade = config.systemd.services.upgrade.serviceConfig.ExecStart or null;
+  platform = config.nixpkgs.hostPlatform;
+  builds = config.system.build.toplevel.system;
+  consoles = config.boot.kernelParams;
+  grub = { inherit (config.boot.loader.grub) enable efiSupport efiInstallAsRemovable devices; };
+  stateVersion = config.system.stateVersion;
+  orders = map (name: { inherit (config.systemd.services.${name}) serviceConfig unitConfig; }) (
+    builtins.filter (name: builtins.match "acme-order-renew-.*" name != null) (
+      builtins.attrNames config.systemd.services
+    )
+  );
 }
 """
 
@@ -90,10 +106,12 @@ Host = dict[str, Any]  # as Nix's JSON has it
 
 def write(folder: Path, overrides: dict[str, object]) -> None:
     """Put a rendered configuration where `nixos-config` will be looked for."""
-    for path, text in configuration.files(stack.settings_of(**overrides), "prod").items():
+    settings = stack.settings_of(**overrides)
+    for path, text in configuration.files(settings, "prod").items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
-    (folder / "host.nix").write_text(HOST)
+    host = HOST.replace("DEVICE", DEVICES[settings.architecture])
+    (folder / "host.nix").write_text(host)
 
 
 def ask(folder: Path, expression: str = ASKED) -> Host:
@@ -239,6 +257,45 @@ def test_upgrades_know_their_window(hosts: dict[str, Host]) -> None:
 def test_staging_is_another_server(hosts: dict[str, Host]) -> None:
     assert "acme-staging-v02" in hosts["everything else"]["acme"]["server"]
     assert "staging" not in str(hosts["defaults"]["acme"]["server"])
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_failed_order_of_a_certificate_is_tried_again(name: str, hosts: dict[str, Host]) -> None:
+    (order,) = hosts[name]["orders"]
+
+    # By itself, NixOS tries again with the daily timer.
+    assert order["serviceConfig"]["Restart"] == "on-failure"
+    assert order["unitConfig"]["StartLimitIntervalSec"] == 0
+
+
+@pytest.mark.parametrize("option", ["recommendedBrotliSettings", "additionalModules", "package"])
+def test_nginx_is_the_one_that_nixos_has_built_already(option: str) -> None:
+    web = configuration.files(stack.settings_of(), "prod")["web.nix"]
+
+    # Any other would be compiled on the server.
+    assert not re.search(rf"\b{option} =", web)
+
+
+def test_each_architecture_has_its_platform_its_console_and_its_boot_loader(
+    hosts: dict[str, Host],
+) -> None:
+    intel, arm = hosts["defaults"], hosts["arm"]
+
+    assert (intel["platform"], arm["platform"]) == ("x86_64-linux", "aarch64-linux")
+    assert (intel["builds"], arm["builds"]) == ("x86_64-linux", "aarch64-linux")
+    for host, serial in ((intel, "console=ttyS0,115200"), (arm, "console=ttyAMA0")):
+        consoles = [word for word in host["consoles"] if word.startswith("console=")]
+        assert consoles == [serial, "console=tty0"], "the last one gets the kernel's messages"
+        assert host["grub"]["enable"]
+        assert host["grub"]["efiSupport"]
+        assert host["grub"]["efiInstallAsRemovable"]
+    assert arm["grub"]["devices"] == ["nodev"]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_state_version_is_the_installations(name: str, hosts: dict[str, Host]) -> None:
+    assert stack.settings_of(**VARIANTS[name]).nixos_release == "26.05"
+    assert hosts[name]["stateVersion"] == "25.11"
 
 
 def test_an_unknown_package_is_refused_by_its_name(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def downloads() -> Downloads:
 @pytest.fixture(scope="module")
 def lone(tmp_path_factory: pytest.TempPathFactory, downloads: Downloads) -> Iterator[Host]:
     with host(tmp_path_factory.mktemp("converge")) as running:
-        for number in (1, 2):
+        for number in (1, 2, 3):
             downloads.make(running, number)
         with running.serving(downloads.app(), PORT):
             yield running
@@ -278,6 +278,50 @@ def test_an_upgrade_does_not_go_back(lone: Host, managed: Managed) -> None:
     assert f"brought this host to {managed.downloads.name(2)} already" in said
     assert managed.trees() == {managed.downloads.name(2)}
     assert managed.host.ok("cat", "/run/current-system/nixpkgs") == "2\n"
+
+
+def test_a_new_release_is_a_change_like_any_other(managed: Managed) -> None:
+    change = Change("one", nixpkgs=3)
+    first = managed.session(change)
+    assert first.status == 75, first.text
+    assert "+RELEASE='26.11'" in first.text
+    assert managed.session(change).status == 0
+    managed.all_is("one")
+    assert managed.trees() == {managed.downloads.name(3)}
+    assert managed.host.ok("cat", "/run/current-system/nixpkgs") == "3\n"
+    # What the installation has recorded, stateVersion above all, stays.
+    assert managed.read("/etc/nixos/host.nix") == "{ }\n"
+
+
+def test_a_host_does_not_go_back_to_an_older_release(lone: Host, managed: Managed) -> None:
+    install(lone, managed.downloads, 3)
+    refused = managed.session(Change("one", nixpkgs=2))
+    assert refused.status == 1
+    assert refused.text.splitlines()[-1] == (
+        "converge: failed: nixpkgs: this host has NixOS 26.11, and does not go back to 26.05: "
+        'set nixosRelease to "26.11" again; the host is as it was'
+    )
+    managed.all_is("zero")
+    assert managed.switched == []
+    assert managed.trees() == {managed.downloads.name(3)}
+
+    older = f"{NIXPKGS}/{managed.downloads.name(2)}"
+    managed.host.ok("mkdir", older)
+    upgrade = managed.host.run("sh", "/etc/nixos/host/converge.sh", older)
+    assert upgrade.returncode == 1
+    assert "does not go back to 26.05" in upgrade.stdout
+    managed.host.ok("rmdir", older)
+
+    assert managed.session(Change("zero", nixpkgs=3)).status == 0
+    managed.all_is("zero")
+
+
+@pytest.mark.parametrize(("end", "warned"), [("2026-10-31", True), ("2100-12-31", False)])
+def test_the_end_of_a_releases_support_is_told(end: str, warned: bool, managed: Managed) -> None:
+    done = managed.session(Change("zero", support_ends=end))
+    assert done.status == 0, done.text
+    told = f"support: warning: NixOS 26.05 has had no updates since {end}" in done.text
+    assert told is warned
 
 
 def test_a_nixpkgs_of_another_hash_is_refused(managed: Managed) -> None:

@@ -11,8 +11,9 @@ from hcloud import APIException, Client
 from hcloud.server_types import BoundServerType
 from requests import ConnectionError as NoConnection
 
-from components import catalogue
+from components import catalogue, hetzner
 from components.catalogue import unfit
+from components.settings import Settings
 from tests import program, stack
 from tests.program import Run
 from tests.stack import TOKEN
@@ -65,7 +66,10 @@ def kind(
         (kind("cx23", available=False), "it is sold out there at present"),
         (kind("cx23", disk=39), "its disk of 39 GB is smaller than 40 GB"),
         (kind("cx23", memory=2), "its memory of 2 GB is less than 3 GB"),
-        (kind("cx23", architecture="arm"), "its architecture is arm"),
+        (
+            kind("cx23", architecture="arm"),
+            "Hetzner says its architecture is arm, but by its name it is x86_64",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -106,11 +110,34 @@ def test_the_cache_has_to_fit_beside_the_system() -> None:
     assert said.endswith("What would do there: cpx22")
 
 
+def test_what_would_do_has_the_same_architecture() -> None:
+    types = [kind("cax11", architecture="arm", memory=8), kind("cpx22", disk=80)]
+
+    said = unfit([*types, kind("cx23", disk=39)], stack.settings_of(), NOW)
+    assert said is not None
+    assert said.endswith("What would do there: cpx22")
+
+    said = unfit([*types, kind("cax21", disk=39, architecture="arm")], arm("cax21"), NOW)
+    assert said is not None
+    assert said.endswith("What would do there: cax11")
+
+
+def test_a_name_of_arm_without_arm_is_refused() -> None:
+    said = unfit([kind("cax11")], arm("cax11"), NOW)
+
+    assert said is not None
+    assert "Hetzner says its architecture is x86, but by its name it is aarch64" in said
+
+
 def test_where_nothing_would_do_it_says_so() -> None:
     said = unfit([], stack.settings_of(), NOW)
 
     assert said is not None
     assert said.endswith("What would do there: none")
+
+
+def arm(kind: str) -> Settings:
+    return stack.settings_of(serverType=kind)
 
 
 class Api:
@@ -135,7 +162,7 @@ class Api:
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     found = Api([kind("cx23"), kind("cpx22", disk=80)])
-    monkeypatch.setattr("components.catalogue.Client", found)
+    monkeypatch.setattr("components.hetzner.Client", found)
     return found
 
 
@@ -222,6 +249,32 @@ def test_a_change_of_type_asks_and_warns_of_the_power_off(api: Api) -> None:
     assert "power off" in warning
 
 
+def test_arm_is_allowed_with_a_warning_that_says_why(api: Api) -> None:
+    api.types = [kind("cax11", architecture="arm")]
+
+    run = during(create, serverType="cax11")
+
+    (warning,) = warnings_of(run)
+    assert "cax11 is an Arm server (aarch64), and this project has not been tried on one" in warning
+    assert "kexec" in warning
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("cx23", "cax11", "from cx23 (x86_64) to cax11 (aarch64)"),
+        ("cax11", "cx23", "from cax11 (aarch64) to cx23 (x86_64)"),
+    ],
+)
+def test_a_server_keeps_its_architecture(before: str, after: str, words: str, api: Api) -> None:
+    with pytest.raises(catalogue.ServerTypeError) as caught:
+        during(update_from(before), serverType=after)
+
+    (line,) = str(caught.value).splitlines()
+    assert words in line
+    assert api.requests == [], "before anything is asked or sent"
+
+
 def test_a_change_of_something_else_asks_nothing(api: Api) -> None:
     run = during(update_from("cx23"), serverType="cx23")
 
@@ -240,6 +293,10 @@ def test_a_change_of_something_else_asks_nothing(api: Api) -> None:
             APIException("unauthorized", "unable to authenticate", None),
             "hcloud:token: .* refused it",
         ),
+        (
+            APIException("server_error", "something is broken", None),
+            "serverType: cannot be looked up: .* answered: something is broken",
+        ),
     ],
 )
 def test_an_api_that_does_not_answer_is_one_sentence(
@@ -247,7 +304,7 @@ def test_an_api_that_does_not_answer_is_one_sentence(
 ) -> None:
     api.types = error
 
-    with pytest.raises(catalogue.ServerTypeError, match=sentence) as caught:
+    with pytest.raises(hetzner.HetznerError, match=sentence) as caught:
         during(create)
     assert TOKEN not in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1

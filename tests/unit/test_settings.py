@@ -136,9 +136,10 @@ REFUSED: dict[str, list[object]] = {
     "location": ["", "Falkenstein", "fsn1-dc14"],
     "dns": ["cloudflare", "Hetzner", ""],
     "b2Bucket": ["short", "has_underscore", "has a space", "b2-reserved", "a" * 64, ""],
-    "b2KeyId": ["short", "g" * 25, "0" * 24, ""],
+    # The two last: what YAML makes of a keyID of digits alone.
+    "b2KeyId": ["short", "g" * 25, "0" * 24, "", "5.123412341234e+21", "86622876"],
     "cacheGigabytes": [0, -1, 10_001, 1.5],
-    "nixosRelease": ["26.5", "26.06", "unstable", "nixos-26.05", "26.05.1", ""],
+    "nixosRelease": ["26.5", "26.1", "26.06", "unstable", "nixos-26.05", "26.05.1", ""],
     "hostName": ["Plex", "plex.films.org", "-plex", "plex-", "a" * 64, "two words", ""],
     "timeZone": ["Berlin", "Europe/Berlim", "CEST", "localtime", "Factory", "../etc/passwd", ""],
     "packages": [["htop; rm"], ["${htop}"], [""], ["a b"], ["htop", "1password"], [".htop"]],
@@ -207,7 +208,7 @@ def test_an_address_within_a_network_is_told_the_network() -> None:
 ACCEPTED: dict[str, list[object]] = {
     "domain": ["films.sandbox", "a.b.films.sandbox", "xn--bcher-kva.films.sandbox"],
     "acmeEmail": ["owner+plex@films.sandbox"],
-    "serverType": ["cpx32", "ccx13"],
+    "serverType": ["cpx32", "ccx13", "cax11"],
     "location": ["hel1", "ash", "sin"],
     "b2KeyId": ["0005a1b2c3d4"],
     "cacheGigabytes": [1, 10_000],
@@ -239,6 +240,7 @@ def test_a_value_that_is_one_is_taken(key: str, value: object) -> None:
         ("b2Bucket", "your-bucket"),
         ("b2KeyId", "<keyID>"),
         ("b2ApplicationKey", "<applicationKey>"),
+        ("administrators", {"<name>": [PUBLIC_KEY]}),
         ("administrators", {"alice": ["<the line in ~/.ssh/id_ed25519.pub>"]}),
         ("administrators", {"alice": ["ssh-ed25519 AAAA… alice@laptop"]}),
     ],
@@ -248,6 +250,66 @@ def test_a_placeholder_is_named_as_one(key: str, value: object) -> None:
 
     assert line.startswith(key)
     assert "a placeholder was left in; put your own value here" in line
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("packages", "htop", "packages: not a list; write each item on a line of its own"),
+        ("sshNetworks", "198.51.100.7", "sshNetworks: not a list;"),
+        ("administrators", {"alice": PUBLIC_KEY}, "administrators.alice: not a list;"),
+        ("administrators", {"alice": None}, "administrators.alice: not a list;"),
+        ("administrators", [PUBLIC_KEY], "administrators: not a table; write each name"),
+        ("administrators", "alice", "administrators: not a table;"),
+        # A key whose comment has a colon in it, without quotes around the line.
+        ("administrators", {"alice": [{"ssh-ed25519 AAAA a": "b"}]}, ".0: not a text; put it in"),
+        ("cacheGigabytes", "20GB", "cacheGigabytes: not a whole number;"),
+        ("cacheGigabytes", 1.5, "cacheGigabytes: not a whole number;"),
+        ("protect", "perhaps", "protect: neither true nor false;"),
+    ],
+)
+def test_a_value_of_another_kind_is_told_in_plain_words(
+    key: str, value: object, words: str
+) -> None:
+    (line,) = faults(**{key: value})
+
+    assert words in line
+
+
+def test_the_two_parts_of_a_key_of_b2_are_told_apart() -> None:
+    (line,) = faults(b2ApplicationKey="0005a1b2c3d4e5f0000000001")
+    assert line.startswith("b2ApplicationKey: a keyID; the applicationKey is what B2 shows once")
+
+    (line,) = faults(b2KeyId=APPLICATION_KEY)
+    assert line.startswith("b2KeyId: not a keyID; it has 25 hexadecimal digits")
+
+
+@pytest.mark.parametrize("token", [TOKEN[:-1], f"{TOKEN} ", APPLICATION_KEY, "<your token>"])
+def test_a_token_that_is_none_is_told_without_showing_it(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "hcloud:token: not an API token of Hetzner's; it has 64 letters and digits"
+    config = stack.config() | {"hcloud:token": token}
+    assert faults_of(config) == [f"{said} (the value is not shown)"]
+
+    del config["hcloud:token"]
+    monkeypatch.setenv("HCLOUD_TOKEN", token)
+    assert faults_of(config) == [f"{said} (the value is not shown)"]
+
+
+def test_a_type_of_arm_needs_the_installer_for_arm() -> None:
+    assert faults(serverType="cax11") == []
+
+    (line,) = faults(serverType="cax11", pins="nowhere.json")
+    assert "the installer for aarch64" in line
+    assert line.endswith("`make pins ARCHITECTURE=aarch64`")
+
+
+def test_a_release_without_a_pin_is_told_the_command_that_makes_one() -> None:
+    (line,) = faults(nixosRelease="26.11", pins="nowhere.json")
+
+    assert line.startswith('nixosRelease: no pin for "26.11"; there are pins for 26.05')
+    assert line.endswith("`make pins RELEASE=26.11` makes one")
 
 
 def test_all_faults_are_reported_at_once() -> None:

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Says from 30 days before when this host's release gets no more updates. Usage: support.sh PARAMETERS
+set -eu
+
+# shellcheck source=/dev/null
+. "$1"
+
+day() {
+  echo $(($(date -u -d "$1" +%s) / 86400))
+}
+
+left=$(($(day "$SUPPORT_ENDS") - $(day now)))
+what_to_do="Set nixosRelease to the next release, and run pulumi up."
+if [ "$left" -lt 0 ]; then
+  echo "support: warning: NixOS $RELEASE has had no updates since $SUPPORT_ENDS, none for security either. $what_to_do"
+elif [ "$left" -le 30 ]; then
+  echo "support: warning: NixOS $RELEASE gets its last updates on $SUPPORT_ENDS, in $left days. $what_to_do"
+fi
