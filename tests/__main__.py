@@ -22,6 +22,7 @@ _PACKAGES = {
     "busybox": "busybox",
     "dash": "dash",
     "dig": "bind9-dnsutils",
+    "hcloud": "hcloud-cli",
     "lego": "lego",
     "nginx": "nginx-light",
     "nix-instantiate": "nix-bin",

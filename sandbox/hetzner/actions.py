@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from fnmatch import fnmatchcase
 
 from .errors import ApiError
 from .records import Action, ActionFailure, Resource, now
@@ -14,16 +16,24 @@ log = logging.getLogger(__name__)
 
 Act = Callable[[], Awaitable[None]]
 
+doomed: ContextVar[str] = ContextVar("doomed", default="")
+"""A glob for the commands of those actions of the present request that are to fail."""
+
 
 async def nothing() -> None:
     """The act of an action whose effect was there at once."""
+
+
+async def _fail() -> None:
+    raise RuntimeError("the action was ordered to fail")
 
 
 class Actions:
     """Runs the act of each action in the background.
 
     Every action is seen running first. It succeeds when its act has ended, and `delay` seconds
-    have passed; if the act raises, it ends as an error with the exception's text.
+    have passed; if the act raises, it ends as an error with the exception's text, and what the
+    request had changed at once is undone.
     """
 
     def __init__(self, state: State, delay: float = 0.05) -> None:
@@ -31,7 +41,13 @@ class Actions:
         self._delay = delay
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(self, command: str, *resources: tuple[str, int], act: Act = nothing) -> Action:
+    def begin(
+        self,
+        command: str,
+        *resources: tuple[str, int],
+        act: Act = nothing,
+        undo: Callable[[], None] | None = None,
+    ) -> Action:
         """Start an action on these resources (type and id) and return it, still running.
 
         It locks the first of them until it ends.
@@ -42,7 +58,9 @@ class Actions:
             resources=[Resource(type=kind, id=number) for kind, number in resources],
         )
         self._state.actions.save(action)
-        task = asyncio.ensure_future(self._run(act, action))
+        if fnmatchcase(command, doomed.get()):
+            act = _fail
+        task = asyncio.ensure_future(self._run(act, undo, action))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return action
@@ -58,17 +76,19 @@ class Actions:
             raise ApiError("locked", f"{kind} {number} is locked: an action is running on it")
 
     async def close(self) -> None:
-        """Abandon what is running; on disk it stays running, for `power.resume` to settle."""
+        """Abandon what is running; on disk it stays running, for `resume` to settle."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _run(self, act: Act, action: Action) -> None:
+    async def _run(self, act: Act, undo: Callable[[], None] | None, action: Action) -> None:
         try:
             await asyncio.sleep(self._delay)
             await act()
         except Exception as failure:  # whatever a machine raises is this action's error
             log.exception("action %s (%d) failed", action.command, action.id)
+            if undo is not None:
+                undo()
             finish(self._state, action, failure)
         else:
             finish(self._state, action)

@@ -20,13 +20,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .actions import Actions
 from .context import Cloud
 from .errors import ApiError
+from .faults import Faults, Misbehaving
+from .limits import Limits, RateLimited
 from .machines import Machines
 from .power import Power
 from .routes import (
+    absent,
     actions,
     catalogue,
     firewalls,
     primary_ips,
+    rrset_actions,
     rrsets,
     server_actions,
     server_create,
@@ -88,13 +92,22 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 
 def create_app(
-    state: State, machines: Machines, *, token: str, action_seconds: float = 0.05
+    state: State,
+    machines: Machines,
+    *,
+    token: str,
+    action_seconds: float = 0.05,
+    faults: Faults | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - it is frozen
 ) -> Starlette:
     """The API of one project, below /v1.
 
     `token` has 64 characters, as the provider demands. Every action is running for at least
-    `action_seconds`. What was running when the state was last used has to be settled before, by
-    `power.resume`. Raises ValueError for a token of another length.
+    `action_seconds`. `faults` is what it does wrong, at first nothing. What was running when the
+    state was last used has to be settled before, by `resume`.
+
+    Raises:
+        ValueError: the token has another length.
     """
     if len(token) != TOKEN_LENGTH:
         raise ValueError(f"the token has {len(token)} characters, not {TOKEN_LENGTH}")
@@ -106,10 +119,12 @@ def create_app(
         await running.close()
 
     modules = (
+        absent,
         actions,
         catalogue,
         firewalls,
         primary_ips,
+        rrset_actions,
         rrsets,
         server_actions,
         server_create,
@@ -119,9 +134,14 @@ def create_app(
     )
     app = Starlette(
         routes=[Mount("/v1", routes=[route for module in modules for route in module.routes])],
-        middleware=[Middleware(_Correlation), Middleware(_Authentication, token=token)],
+        middleware=[
+            Middleware(_Correlation),
+            Middleware(Misbehaving, faults=faults or Faults()),
+            Middleware(_Authentication, token=token),
+            Middleware(RateLimited, limit=limits.requests),
+        ],
         exception_handlers=dict.fromkeys((ApiError, HTTPException, Exception), _failed),
         lifespan=lifespan,
     )
-    app.state.cloud = Cloud(state, machines, running, Power(state, machines, running))
+    app.state.cloud = Cloud(state, machines, running, Power(state, machines, running), limits)
     return app

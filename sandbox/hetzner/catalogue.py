@@ -1,11 +1,10 @@
-"""What can be ordered: locations, server types, images. A choice of the real list, with its names.
-
-Prices are not part of it yet.
-"""
+"""What can be ordered: locations, server types, images. A choice of the real list, with its names."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
 
 Architecture = Literal["x86", "arm"]
@@ -30,6 +29,10 @@ class Deprecation:
     announced: str
     unavailable_after: str
 
+    def over(self) -> bool:
+        """Whether the end has come."""
+        return datetime.fromisoformat(self.unavailable_after) < datetime.now(UTC)
+
 
 @dataclass(frozen=True)
 class ServerType:
@@ -41,13 +44,15 @@ class ServerType:
     """Gigabytes."""
     disk: int
     """Gigabytes."""
-    cpu_type: Literal["shared", "dedicated"]
-    architecture: Architecture
-    available: frozenset[str]
-    """Names of the locations where it can be ordered today."""
+    monthly: str
+    """Euros without VAT: see `pricing`."""
     offered: frozenset[str]
     """Names of the locations that list it at all."""
-    deprecation: Deprecation | None = None
+    architecture: Architecture = "x86"
+    sold_out: frozenset[str] = frozenset()
+    """Those of them where it cannot be had today."""
+    ends: Mapping[str, Deprecation] = field(default_factory=dict)
+    """Those of them where it comes to an end."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ class Image:
     flavor: str
     version: str
     architecture: Architecture
+    deprecated: str | None = None
+    """Since when it is no longer meant to be used (RFC 3339)."""
 
 
 LOCATIONS = (
@@ -70,62 +77,30 @@ LOCATIONS = (
 )
 
 _EUROPE = frozenset({"fsn1", "nbg1", "hel1"})
-_OVERSEAS = frozenset({"ash", "hil", "sin"})
-_NOWHERE: frozenset[str] = frozenset()
-_ENDED = Deprecation("2025-10-16T06:00:00Z", "2025-12-31T23:59:00Z")
+_EVERYWHERE = _EUROPE | {"ash", "hil", "sin"}
+_ENDED = dict.fromkeys(_EUROPE, Deprecation("2025-10-16T06:00:00Z", "2025-12-31T23:59:00Z"))
+# No end that Hetzner has announced: one that is far, so that there is always one to be met.
+_ENDING = dict.fromkeys(_EUROPE, Deprecation("2026-10-01T06:00:00Z", "2099-12-31T23:59:00Z"))
 
-
-def _cost_optimized(number: int, name: str, cores: int, memory: float, disk: int) -> ServerType:
-    return ServerType(
-        number, name, "cost_optimized", cores, memory, disk, "shared", "x86", _EUROPE, _EUROPE
-    )
-
-
-def _ampere(number: int, name: str, cores: int, memory: float, disk: int) -> ServerType:
-    return ServerType(
-        number, name, "cost_optimized", cores, memory, disk, "shared", "arm", _EUROPE, _EUROPE
-    )
-
-
-def _regular(number: int, name: str, cores: int, memory: float, disk: int) -> ServerType:
-    everywhere = _EUROPE | _OVERSEAS
-    return ServerType(
-        number,
-        name,
-        "regular_purpose",
-        cores,
-        memory,
-        disk,
-        "shared",
-        "x86",
-        everywhere - {"sin"},
-        everywhere,
-    )
-
-
-def _ended(number: int, name: str, cores: int, memory: float, disk: int) -> ServerType:
-    return ServerType(
-        number, name, "general", cores, memory, disk, "shared", "x86", _NOWHERE, _EUROPE, _ENDED
-    )
-
-
+_COST, _REGULAR = "cost_optimized", "regular_purpose"
 SERVER_TYPES = (
-    _ended(22, "cpx11", 2, 2, 40),
-    _ended(23, "cpx21", 3, 4, 80),
-    _ampere(45, "cax11", 2, 4, 40),
-    _ampere(93, "cax21", 4, 8, 80),
-    _ampere(94, "cax31", 8, 16, 160),
-    _ended(104, "cx22", 2, 4, 40),
-    _ended(105, "cx32", 4, 8, 80),
-    _regular(109, "cpx22", 2, 4, 80),
-    _regular(110, "cpx32", 4, 8, 160),
-    _cost_optimized(114, "cx23", 2, 4, 40),
-    _cost_optimized(115, "cx33", 4, 8, 80),
-    _cost_optimized(116, "cx43", 8, 16, 160),
-    _cost_optimized(117, "cx53", 16, 32, 320),
+    ServerType(22, "cpx11", _REGULAR, 2, 2, 40, "4.99", _EVERYWHERE, ends=_ENDED),
+    ServerType(23, "cpx21", _REGULAR, 3, 4, 80, "8.99", _EVERYWHERE, ends=_ENDED),
+    ServerType(45, "cax11", _COST, 2, 4, 40, "4.49", _EUROPE, "arm"),
+    ServerType(93, "cax21", _COST, 4, 8, 80, "7.99", _EUROPE, "arm"),
+    ServerType(94, "cax31", _COST, 8, 16, 160, "15.99", _EUROPE, "arm", frozenset({"hel1"})),
+    ServerType(104, "cx22", _COST, 2, 4, 40, "3.79", _EUROPE, ends=_ENDED),
+    ServerType(105, "cx32", _COST, 4, 8, 80, "6.80", _EUROPE, ends=_ENDING),
+    ServerType(109, "cpx22", _REGULAR, 2, 4, 80, "7.99", _EVERYWHERE, sold_out=frozenset({"sin"})),
+    ServerType(110, "cpx32", _REGULAR, 4, 8, 160, "13.99", _EVERYWHERE),
+    ServerType(114, "cx23", _COST, 2, 4, 40, "3.99", _EUROPE),
+    ServerType(115, "cx33", _COST, 4, 8, 80, "6.49", _EUROPE),
+    ServerType(116, "cx43", _COST, 8, 16, 160, "11.99", _EUROPE, sold_out=frozenset({"hel1"})),
+    ServerType(117, "cx53", _COST, 16, 32, 320, "22.49", _EUROPE),
 )
 
 IMAGES = (
+    Image(45557056, "debian-11", "Debian 11", "debian", "11", "x86", "2026-08-31T00:00:00Z"),
     Image(114690387, "debian-12", "Debian 12", "debian", "12", "x86"),
     Image(114690389, "debian-12", "Debian 12", "debian", "12", "arm"),
     Image(161547269, "ubuntu-24.04", "Ubuntu 24.04", "ubuntu", "24.04", "x86"),
@@ -141,6 +116,14 @@ def location(key: str | int) -> Location | None:
 def server_type(key: str | int) -> ServerType | None:
     """The server type with this id or name."""
     return next((entry for entry in SERVER_TYPES if str(key) in (str(entry.id), entry.name)), None)
+
+
+def known_type(name: str) -> ServerType:
+    """The server type of a server that exists. Raises LookupError if it is not in the list."""
+    found = server_type(name)
+    if found is None:
+        raise LookupError(f"no server type {name}")
+    return found
 
 
 def image(image_id: int) -> Image:

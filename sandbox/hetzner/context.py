@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from .actions import Actions
 from .errors import ApiError, invalid_fields, not_found, not_unique
+from .limits import Limits
 from .machines import Machines
 from .power import Power
 from .records import Action, Named
@@ -30,6 +31,16 @@ class Cloud:
     machines: Machines
     actions: Actions
     power: Power
+    limits: Limits
+
+    def check_room(self, *, servers: int = 0, primary_ips: int = 0) -> None:
+        """Refuse that many more than the project may have. Raises ApiError."""
+        for what, present, more, most in (
+            ("servers", self.state.machines, servers, self.limits.servers),
+            ("primary IPs", self.state.primary_ips, primary_ips, self.limits.primary_ips),
+        ):
+            if more and sum(1 for _ in present) + more > most:
+                raise ApiError("resource_limit_exceeded", f"the project may have {most} {what}")
 
 
 def cloud(request: Request) -> Cloud:
@@ -59,15 +70,6 @@ def find(collection: Names[N], kind: str, key: str | int) -> N:
     record = collection.find(key)
     if record is None:
         raise not_found(kind, key)
-    return record
-
-
-def by_id(request: Request, collection: Names[N], kind: str) -> N:
-    """The record that the path names by its id. Raises ApiError `not_found`."""
-    number = int(request.path_params["id"])
-    record = collection.get(number)
-    if record is None:
-        raise not_found(kind, number)
     return record
 
 

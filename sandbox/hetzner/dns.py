@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv6Address
 
-from .errors import invalid
+from . import labels
+from .errors import invalid, not_unique
 from .records import Rrset, Zone, ZoneRecord
 
 NAMESERVERS = ("hydrogen.ns.hetzner.com.", "oxygen.ns.hetzner.com.", "helium.ns.hetzner.de.")
@@ -13,14 +15,15 @@ TYPES = frozenset(
     {"A", "AAAA", "CAA", "CNAME", "DS", "HINFO", "HTTPS", "MX"}
     | {"NS", "PTR", "RP", "SOA", "SRV", "SVCB", "TLSA", "TXT"}
 )
+_NAME = re.compile(r"@|(?:\*|[a-z0-9_][a-z0-9_-]*)(?:\.[a-z0-9_][a-z0-9_-]*)*")
 _FIRST_SERIAL = 2026010100
 
 
 def new_zone(
-    zone_id: int, name: str, ttl: int = 3600, labels: dict[str, str] | None = None
+    zone_id: int, name: str, ttl: int = 3600, zone_labels: dict[str, str] | None = None
 ) -> Zone:
     """A zone with the SOA and NS rrsets that it is born with."""
-    zone = Zone(id=zone_id, name=name, ttl=ttl, labels=labels or {})
+    zone = Zone(id=zone_id, name=name, ttl=ttl, labels=zone_labels or {})
     servers = [ZoneRecord(value=server) for server in NAMESERVERS]
     soa = ZoneRecord(value=_soa(_FIRST_SERIAL))
     for rrset in (
@@ -48,6 +51,21 @@ def values(zone: Zone, name: str, rtype: str) -> tuple[str, ...]:
         return ()
     rrset = zone.rrsets.get(f"{relative}/{rtype}")
     return tuple(record.value for record in rrset.records) if rrset else ()
+
+
+def check_new(zone: Zone, rrset: Rrset) -> None:
+    """Refuse an rrset that cannot be created in a zone. Raises ApiError."""
+    if rrset.type not in TYPES or rrset.type == "SOA":
+        raise invalid("type", f"'{rrset.type}' cannot be created")
+    if not _NAME.fullmatch(rrset.name):
+        raise invalid("name", f"'{rrset.name}' must be in lower case and without the zone's name")
+    if rrset.key in zone.rrsets:
+        raise not_unique("name", "RRSet with this name and type already exists")
+    others = {other.type for other in zone.rrsets.values() if other.name == rrset.name}
+    if "CNAME" in others or (others and rrset.type == "CNAME"):
+        raise invalid("type", f"a CNAME cannot stand beside other records of '{rrset.name}'")
+    check_records(rrset.type, rrset.records)
+    labels.check(rrset.labels)
 
 
 def check_records(rtype: str, records: list[ZoneRecord]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from .errors import invalid
+
+Test = Callable[[Mapping[str, str]], bool]
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 _PREFIX = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
@@ -27,17 +29,21 @@ def check(labels: Mapping[str, str]) -> None:
             raise invalid("labels", f"label value '{value}' of '{key}' is not correctly formatted")
 
 
-def matches(selector: str, labels: Mapping[str, str]) -> bool:
-    """Whether labels satisfy every term of a selector. Raises ApiError if it cannot be read."""
-    return all(_term(term.strip(), labels) for term in _TERMS.split(selector))
+def selector(text: str) -> Test:
+    """The test that labels pass if they satisfy every term. Raises ApiError if it cannot be read."""
+    terms = [_term(term.strip()) for term in _TERMS.split(text)]
+    return lambda labels: all(term(labels) for term in terms)
 
 
-def _term(term: str, labels: Mapping[str, str]) -> bool:
+def _term(term: str) -> Test:
     if found := _SET.fullmatch(term):
+        key, inside = found["key"], found["word"] == "in"
         values = {value.strip() for value in found["values"].split(",")}
-        return (labels.get(found["key"]) in values) == (found["word"] == "in")
+        return lambda labels: (labels.get(key) in values) == inside
     if found := _COMPARED.fullmatch(term):
-        return (labels.get(found["key"]) == found["value"]) == (found["sign"] != "!=")
+        key, value, equal = found["key"], found["value"], found["sign"] != "!="
+        return lambda labels: (labels.get(key) == value) == equal
     if found := _BARE.fullmatch(term):
-        return (found["key"] in labels) == (not found["negated"])
+        key, present = found["key"], not found["negated"]
+        return lambda labels: (key in labels) == present
     raise invalid("label_selector", f"cannot be read: '{term}'")

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from .errors import invalid
-from .labels import matches
+from .labels import selector
 
 T = TypeVar("T")
 SortKey = Callable[[T], str | int]
@@ -28,13 +28,11 @@ def chosen(
 ) -> list[T]:
     """The items that the request's `name` and `label_selector` ask for."""
     wanted = request.query_params.get("name")
-    selector = request.query_params.get("label_selector") if labels else None
-    return [
-        item
-        for item in items
-        if (wanted is None or name(item) == wanted)
-        and (not selector or labels is None or matches(selector, labels(item)))
-    ]
+    rows = [item for item in items if wanted is None or name(item) == wanted]
+    if labels is not None and (text := request.query_params.get("label_selector")):
+        fits = selector(text)
+        rows = [row for row in rows if fits(labels(row))]
+    return rows
 
 
 def page(

@@ -65,6 +65,18 @@ class Machines(Protocol):
     async def reset(self, server_id: int) -> None:
         """Cut the power and start again."""
 
+    async def reboot(self, server_id: int) -> None:
+        """Press ctrl-alt-del: the system restarts politely. Does nothing if the machine is off."""
+
+    async def rebuild(self, spec: MachineSpec) -> None:
+        """Cut the power, throw the disk away, make one with the image of `spec`, and start from it.
+
+        Returns when the firmware has started it. What a first boot does, this one does too.
+        """
+
+    async def resize(self, server_id: int, gigabytes: int) -> None:
+        """Let the disk grow to that size. The machine must be off, and a disk never becomes smaller."""
+
     async def delete(self, server_id: int) -> None:
         """Remove the machine and all that belongs to it. Does nothing if there is none."""
 

@@ -9,7 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 AddressType = Literal["ipv4", "ipv6"]
 ServerStatus = Literal[
-    "initializing", "starting", "running", "stopping", "off", "deleting", "migrating"
+    "initializing",
+    "starting",
+    "running",
+    "stopping",
+    "off",
+    "deleting",
+    "rebuilding",
+    "migrating",
 ]
 
 

@@ -16,6 +16,7 @@ RESOLVERS6 = ("2a01:4ff:ff00::add:1", "2a01:4ff:ff00::add:2")
 INTERNET = "192.0.2.10"
 B2 = "192.0.2.20"
 ACME = "192.0.2.30"
+HETZNER = "192.0.2.40"
 
 LAPTOP = "198.51.100.7"
 LAPTOP6 = "2001:db8:ffff::7"
@@ -27,6 +28,8 @@ MACHINES6 = "2001:db8::/32"
 
 API_PORT = 8000
 """The Hetzner API's, on the world's loopback."""
+FAULTS_PORT = 8001
+"""Beside it: what the API is to do wrong is ordered here."""
 
 CHANNELS_NAME = "channels.nixos.org"
 INTERNET_NAMES = (
@@ -36,10 +39,12 @@ INTERNET_NAMES = (
     CHANNELS_NAME,
 )
 ACME_NAMES = ("acme-v02.api.letsencrypt.org", "acme-staging-v02.api.letsencrypt.org")
+HETZNER_NAME = "api.hetzner.cloud"
 
 NAMES = {
     **dict.fromkeys(INTERNET_NAMES, INTERNET),
     **dict.fromkeys(B2_NAMES, B2),
     **dict.fromkeys(ACME_NAMES, ACME),
+    HETZNER_NAME: HETZNER,
 }
 """What the resolver answers of its own; the rest are the zones at Hetzner."""

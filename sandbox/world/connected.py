@@ -32,6 +32,16 @@ class Connected:
         await self._connect()
         await self._machines.reset(server_id)
 
+    async def reboot(self, server_id: int) -> None:
+        await self._machines.reboot(server_id)
+
+    async def rebuild(self, spec: MachineSpec) -> None:
+        await self._connect()
+        await self._machines.rebuild(spec)
+
+    async def resize(self, server_id: int, gigabytes: int) -> None:
+        await self._machines.resize(server_id, gigabytes)
+
     async def delete(self, server_id: int) -> None:
         await self._machines.delete(server_id)
 

@@ -18,6 +18,7 @@ _ADDRESSES = (
     addresses.INTERNET,
     addresses.B2,
     addresses.ACME,
+    addresses.HETZNER,
 )
 _ADDRESSES6 = (
     f"{addresses.GATEWAY6}/64",

@@ -17,8 +17,9 @@ from sandbox import credentials
 from sandbox.b2.app import create_app as create_b2
 from sandbox.b2.hosts import NAMES as B2_NAMES
 from sandbox.hetzner.app import create_app as create_api
+from sandbox.hetzner.faults import Faults, create_control
 from sandbox.hetzner.machines import Machines
-from sandbox.hetzner.power import resume, settle
+from sandbox.hetzner.resume import resume, settle
 from sandbox.hetzner.state import State
 from sandbox.world import acme, addresses, bucket, http, internet, metadata, resolver
 from sandbox.world.ca import Authority, write
@@ -124,10 +125,21 @@ async def _everything(world: World) -> AsyncIterator[None]:
         await fleet.resume()
         machines = Connected(fleet, lambda: dhcp.apply(state.servers()))
         await resume(state, machines)
-        api = create_api(state, machines, token=credentials.HCLOUD_TOKEN)
-        await stack.enter_async_context(
-            http.serving(api, ("127.0.0.1", addresses.API_PORT), lifespan="on")
-        )
+        await stack.enter_async_context(_hetzner(state, machines, authority))
+        yield
+
+
+@asynccontextmanager
+async def _hetzner(state: State, machines: Machines, authority: Authority) -> AsyncIterator[None]:
+    """The API, by HTTPS under its own name and by HTTP on the loopback; and its misbehaviour."""
+    faults = Faults()
+    api = create_api(state, machines, token=credentials.HCLOUD_TOKEN, faults=faults)
+    tls = authority.issue("hetzner", [addresses.HETZNER_NAME])
+    async with (
+        http.serving(create_control(faults), ("127.0.0.1", addresses.FAULTS_PORT)),
+        http.serving(api, ("127.0.0.1", addresses.API_PORT), lifespan="on"),
+        http.serving(api, (addresses.HETZNER, 443), tls=tls),
+    ):
         yield
 
 
@@ -164,6 +176,7 @@ def _summary() -> dict[str, object]:
     return {
         "pid": os.getpid(),
         "api": f"http://127.0.0.1:{addresses.API_PORT}/v1",
+        "faults": f"http://127.0.0.1:{addresses.FAULTS_PORT}/faults",
         "resolvers": addresses.RESOLVERS,
         "names": addresses.NAMES,
     }

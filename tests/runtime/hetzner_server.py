@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import hcloud
 import httpx
 
 from sandbox.hetzner.app import create_app
+from sandbox.hetzner.faults import Faults
+from sandbox.hetzner.limits import Limits
 from sandbox.hetzner.machines import FirewallRule, MachineSpec
-from sandbox.hetzner.power import resume
+from sandbox.hetzner.resume import resume
 from sandbox.hetzner.state import State
 from tests.runtime.serving import served
 
@@ -57,6 +59,24 @@ class FakeMachines:
         await self._told("reset")
         self._start(server_id)
 
+    async def reboot(self, server_id: int) -> None:
+        await self._told("reboot")
+
+    async def rebuild(self, spec: MachineSpec) -> None:
+        assert spec.server_id in self.specs, "only a machine that was made can be made again"
+        self.powered.discard(spec.server_id)
+        self.specs[spec.server_id] = spec
+        await self._told("rebuild")
+        self._start(spec.server_id)
+
+    async def resize(self, server_id: int, gigabytes: int) -> None:
+        assert server_id not in self.powered, "only the disk of a machine that is off can grow"
+        spec = self.specs[server_id]
+        assert gigabytes >= spec.disk_gigabytes, "a disk does not become smaller"
+        await self._told("resize")
+        self._check()
+        self.specs[server_id] = replace(spec, disk_gigabytes=gigabytes)
+
     async def delete(self, server_id: int) -> None:
         await self._told("delete")
         self.powered.discard(server_id)
@@ -91,24 +111,36 @@ def known(number: int | None) -> int:
 
 @dataclass(frozen=True)
 class Api:
-    """A running API: its state, its machines, the official client, and a plain HTTP client."""
+    """A running API: its state, machines and faults, the official client, a plain HTTP client."""
 
     url: str
     state: State
     machines: FakeMachines
+    faults: Faults
     client: hcloud.Client
     http: httpx.Client
 
 
 @contextmanager
-def running(directory: Path, machines: FakeMachines | None = None) -> Iterator[Api]:
+def running(
+    directory: Path, machines: FakeMachines | None = None, limits: Limits | None = None
+) -> Iterator[Api]:
     """The API with the state in `directory`, resumed as the sandbox resumes it."""
     machines = machines or FakeMachines()
     state = State(directory, zones=[ZONE])
     asyncio.run(resume(state, machines))
-    with served(create_app(state, machines, token=TOKEN, action_seconds=0.02)) as url:
+    faults = Faults()
+    app = create_app(
+        state,
+        machines,
+        token=TOKEN,
+        action_seconds=0.02,
+        faults=faults,
+        limits=limits or Limits(),
+    )
+    with served(app) as url:
         base = f"{url}/v1"
         client = hcloud.Client(TOKEN, api_endpoint=base, poll_interval=0.02, timeout=10)
         headers = {"Authorization": f"Bearer {TOKEN}"}
         with httpx.Client(base_url=base, headers=headers, timeout=10) as http:
-            yield Api(base, state, machines, client, http)
+            yield Api(base, state, machines, faults, client, http)

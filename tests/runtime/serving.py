@@ -27,7 +27,10 @@ class _Server(uvicorn.Server):
 def served(app: Starlette) -> Iterator[str]:
     """The application's URL on 127.0.0.1, without a slash at the end, while it is served."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, lifespan="off", log_level="warning")
+        # Whoever still waits for an answer then never gets one.
+        config = uvicorn.Config(
+            app, lifespan="off", log_level="warning", timeout_graceful_shutdown=2
+        )
         server = _Server(config)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

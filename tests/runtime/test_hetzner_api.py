@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from hcloud.ssh_keys import SSHKey
 from hcloud.zones import Zone, ZoneRecord, ZoneRRSet
 
 from sandbox.hetzner import machines
+from sandbox.hetzner.records import SshKey
 from tests.runtime.hetzner_server import TOKEN, ZONE, Api, known, running
 
 _FSN1 = Location(name="fsn1")
@@ -33,6 +35,13 @@ _ANYWHERE = ["0.0.0.0/0", "::/0"]
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Api]:
     with running(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """One for all tests that change nothing."""
+    with running(tmp_path_factory.mktemp("hetzner")) as started:
         yield started
 
 
@@ -178,6 +187,37 @@ def test_a_server_is_created_without_being_started(api: Api) -> None:
     assert api.machines.calls == ["create"]
 
 
+def test_a_reboot_asks_and_a_reset_does_not(api: Api) -> None:
+    made = server(api)
+    made.reboot().wait_until_finished()
+    made.reset().wait_until_finished()
+    assert api.machines.calls == ["create", "reboot", "reset"]
+
+
+def test_a_rebuilt_server_is_the_same_with_another_disk(api: Api) -> None:
+    made = server(api, user_data="#cloud-config\n", ssh_keys=[])
+    before = api.machines.specs[known(made.id)]
+    image = Image(name="debian-12")
+    made.change_protection(delete=True, rebuild=True).wait_until_finished()
+    refused("protected", lambda: made.rebuild(image))
+    made.change_protection(delete=False, rebuild=False).wait_until_finished()
+    api.machines.stuck = True
+    rebuilt = made.rebuild(image)
+    assert rebuilt.root_password
+    assert api.client.servers.get_by_id(known(made.id)).status == "rebuilding"
+    api.machines.stuck = False
+    rebuilt.action.wait_until_finished()
+    made.reload()
+    assert made.status == "running"
+    assert made.image is not None and made.image.name == "debian-12"
+    assert api.machines.specs == {made.id: replace(before, image="debian-12")}
+    assert api.machines.calls == ["create", "rebuild"]
+
+    made.rebuild(image, user_data="#!/bin/sh\n").action.wait_until_finished()
+    assert api.machines.specs[known(made.id)].user_data == "#!/bin/sh\n"
+    refused("invalid_input", lambda: made.rebuild(Image(name="debian-99")))
+
+
 def test_deletion_frees_what_the_server_held(api: Api) -> None:
     ipv4 = address(api)
     firewall = api.client.firewalls.create("films", rules=[rule()]).firewall
@@ -225,7 +265,8 @@ def test_a_changed_type_starts_the_server_again(api: Api) -> None:
     made.reload()
     assert made.server_type is not None
     assert (made.server_type.name, made.primary_disk_size, made.status) == ("cx33", 80, "running")
-    assert api.machines.calls == ["create", "power_off", "power_on"]
+    assert api.machines.calls == ["create", "power_off", "resize", "power_on"]
+    assert api.machines.specs[known(made.id)].disk_gigabytes == 80
 
     made.power_off().wait_until_finished()
     refused("invalid_server_type", lambda: made.change_type(ServerType(name="cx23"), False))
@@ -245,10 +286,12 @@ def test_a_changed_type_starts_the_server_again(api: Api) -> None:
         ("unsupported_error", {"volumes": [SSHKey(id=1)]}),
     ],
 )
-def test_a_refused_order_leaves_nothing_behind(api: Api, code: str, extra: dict[str, Any]) -> None:
-    refused(code, lambda: server(api, **extra))
-    assert api.client.servers.get_all() == []
-    assert api.client.primary_ips.get_all() == []
+def test_a_refused_order_leaves_nothing_behind(
+    untouched: Api, code: str, extra: dict[str, Any]
+) -> None:
+    refused(code, lambda: server(untouched, **extra))
+    assert untouched.client.servers.get_all() == []
+    assert untouched.client.primary_ips.get_all() == []
 
 
 def test_an_address_belongs_to_one_server(api: Api) -> None:
@@ -329,7 +372,7 @@ def test_the_machines_learn_the_rules_of_their_firewalls(api: Api) -> None:
     assert api.machines.rules[number] == (expected[2],)
     _finish(ssh.remove_from_resources(target))
     assert api.machines.rules[number] == (), "a firewall without rules lets nothing in"
-    refused("firewall_already_removed", lambda: ssh.remove_from_resources(target))
+    assert ssh.remove_from_resources(target) == [], "it is not applied any more"
     assert api.state.firewall_rules(number) == ()
 
 
@@ -409,7 +452,9 @@ def test_labels_select(api: Api) -> None:
 
 def test_lists_come_in_pages(api: Api) -> None:
     for number in range(61):
-        api.client.ssh_keys.create(f"key-{number:02}", public_key())
+        name = f"key-{number:02}"
+        key = SshKey(id=api.state.new_id(), name=name, public_key="", fingerprint=name)
+        api.state.ssh_keys.save(key)
     assert len(api.client.ssh_keys.get_all()) == 61
     page = api.client.ssh_keys.get_list(page=2, per_page=25)
     assert [key.name for key in page.ssh_keys] == [f"key-{number:02}" for number in range(25, 50)]
@@ -517,21 +562,24 @@ def test_zones_and_rrsets_can_be_protected(api: Api) -> None:
     refused("not_found", lambda: api.client.zones.get("more.example"))
 
 
-def test_the_catalogue_says_what_can_be_had_where(api: Api) -> None:
-    kinds = {kind.name: kind for kind in api.client.server_types.get_all()}
+def test_the_catalogue_says_what_can_be_had_where(untouched: Api) -> None:
+    kinds = {kind.name: kind for kind in untouched.client.server_types.get_all()}
     small = kinds["cx23"]
     assert (small.cores, small.memory, small.disk, small.architecture) == (2, 4, 40, "x86")
     assert [each.location.name for each in small.locations or []] == ["fsn1", "nbg1", "hel1"]
     assert all(each.available and each.deprecation is None for each in small.locations or [])
     assert kinds["cax11"].architecture == "arm"
-    ended = (kinds["cpx11"].locations or [])[0]
-    assert not ended.available and ended.deprecation is not None
+    ended = {each.location.name: each for each in kinds["cpx11"].locations or []}
+    assert not ended["fsn1"].available and ended["fsn1"].deprecation is not None
+    assert ended["ash"].available and ended["ash"].deprecation is None
+    ending = (kinds["cx32"].locations or [])[0]
+    assert ending.available and ending.deprecation is not None
     in_singapore = {each.location.name: each.available for each in kinds["cpx22"].locations or []}
     assert in_singapore["sin"] is False and in_singapore["fsn1"] is True
     for architecture in ("x86", "arm"):
-        image = api.client.images.get_by_name_and_architecture("ubuntu-24.04", architecture)
+        image = untouched.client.images.get_by_name_and_architecture("ubuntu-24.04", architecture)
         assert image is not None and image.architecture == architecture
-    assert [each.name for each in api.client.locations.get_all()] == [
+    assert [each.name for each in untouched.client.locations.get_all()] == [
         "fsn1",
         "nbg1",
         "hel1",
@@ -541,8 +589,8 @@ def test_the_catalogue_says_what_can_be_had_where(api: Api) -> None:
     ]
 
 
-def test_nobody_comes_in_without_the_token(api: Api) -> None:
-    stranger = hcloud.Client("x" * 64, api_endpoint=api.url)
+def test_nobody_comes_in_without_the_token(untouched: Api) -> None:
+    stranger = hcloud.Client("x" * 64, api_endpoint=untouched.url)
     error = refused("unauthorized", stranger.servers.get_all)
     assert error.correlation_id
     assert TOKEN not in str(error)

@@ -14,7 +14,7 @@ from hcloud.server_types import ServerType
 from hcloud.servers import BoundServer, CreateServerResponse
 
 from sandbox.hetzner.app import create_app
-from sandbox.hetzner.power import settle
+from sandbox.hetzner.resume import settle
 from sandbox.hetzner.state import State
 from tests.runtime.hetzner_server import ZONE, Api, FakeMachines, known, running
 
@@ -88,6 +88,34 @@ def test_a_deletion_that_was_interrupted_is_finished(tmp_path: Path) -> None:
         assert api.client.actions.get_by_id(action.id).status == "success"
         assert api.client.servers.get_all() == []
         assert api.client.primary_ips.get_all() == []
+
+
+def test_a_rebuild_that_was_interrupted_begins_with_an_empty_disk(tmp_path: Path) -> None:
+    with running(tmp_path) as api:
+        made = started(api)
+        image = Image(name="debian-12")
+        action = interrupted(api, "rebuild", lambda: made.rebuild(image).action)
+        machines = restarted(api.machines)
+    with running(tmp_path, machines) as api:
+        assert api.machines.calls == ["delete", "create"]
+        assert api.machines.specs[known(made.id)].image == "debian-12"
+        assert api.client.actions.get_by_id(action.id).status == "success"
+
+
+def test_a_type_that_was_not_changed_in_time_has_not_been_changed(tmp_path: Path) -> None:
+    with running(tmp_path) as api:
+        made = started(api)
+        made.power_off().wait_until_finished()
+        larger = ServerType(name="cx33")
+        action = interrupted(api, "resize", lambda: made.change_type(larger, upgrade_disk=True))
+        machines = restarted(api.machines)
+    with running(tmp_path, machines) as api:
+        assert api.machines.calls == ["power_on"]
+        ended = api.client.actions.get_by_id(action.id)
+        assert ended.status == "error"
+        again = api.client.servers.get_by_id(known(made.id))
+        assert again.server_type is not None
+        assert (again.status, again.server_type.name) == ("running", "cx23")
 
 
 def test_a_power_off_that_was_interrupted_has_happened(tmp_path: Path) -> None:

@@ -21,6 +21,13 @@ def api(tmp_path: Path) -> Iterator[Api]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """One for all tests that change nothing."""
+    with running(tmp_path_factory.mktemp("hetzner")) as started:
+        yield started
+
+
 def ok(response: httpx.Response) -> Json:
     assert response.is_success, response.text
     content: Json = response.json()
@@ -141,9 +148,9 @@ def test_nothing_is_left_out_of_a_server(api: Api) -> None:
     ],
 )
 def test_every_error_has_its_status_and_details(
-    api: Api, status: int, code: str, method: str, path: str, body: bytes
+    untouched: Api, status: int, code: str, method: str, path: str, body: bytes
 ) -> None:
-    response = api.http.request(method, path, content=body)
+    response = untouched.http.request(method, path, content=body)
     assert response.status_code == status
     assert response.headers["Content-Type"].startswith("application/json")
     assert response.headers["X-Correlation-Id"]
@@ -180,16 +187,20 @@ def test_refusals_have_the_documented_status(api: Api) -> None:
     assert status("DELETE", path) == (423, "protected")
 
 
-def test_a_page_links_to_its_neighbours(api: Api) -> None:
-    response = api.http.get("/server_types", params={"per_page": "2", "page": "2"})
-    assert f'<{api.url}/server_types?per_page=2&page=3>; rel="next"' in response.headers["Link"]
-    assert f'<{api.url}/server_types?per_page=2&page=1>; rel="prev"' in response.headers["Link"]
+def test_a_page_links_to_its_neighbours(untouched: Api) -> None:
+    response = untouched.http.get("/server_types", params={"per_page": "2", "page": "2"})
+    assert (
+        f'<{untouched.url}/server_types?per_page=2&page=3>; rel="next"' in response.headers["Link"]
+    )
+    assert (
+        f'<{untouched.url}/server_types?per_page=2&page=1>; rel="prev"' in response.headers["Link"]
+    )
 
 
 @pytest.mark.parametrize(
     "given", ["", f"bearer {TOKEN}", TOKEN, "Bearer", f"Bearer {TOKEN[1:]}", "Bearer \u00fc"]
 )
-def test_only_the_whole_token_opens(api: Api, given: str) -> None:
-    response = httpx.get(f"{api.url}/servers", headers={b"Authorization": given.encode()})
+def test_only_the_whole_token_opens(untouched: Api, given: str) -> None:
+    response = httpx.get(f"{untouched.url}/servers", headers={b"Authorization": given.encode()})
     assert response.status_code == 401
     assert response.json()["error"]["code"] == "unauthorized"

@@ -13,7 +13,13 @@ import pytest
 import yaml
 
 from sandbox import toolchain
-from sandbox.credentials import B2_APPLICATION_KEY, B2_BUCKET, B2_KEY_ID, ZONE
+from sandbox.credentials import (
+    B2_APPLICATION_KEY,
+    B2_BUCKET,
+    B2_KEY_ID,
+    HCLOUD_TOKEN,
+    ZONE,
+)
 from sandbox.paths import namespace
 from sandbox.world import lock, network
 from tests.runtime import worlds
@@ -60,6 +66,18 @@ def rcode(answer: str) -> str:
     return next(line for line in answer.splitlines() if "status:" in line).split()[5].strip(",")
 
 
+def test_the_hetzner_api_has_its_own_name(world: World) -> None:
+    hcloud = ("env", f"HCLOUD_TOKEN={HCLOUD_TOKEN}", "hcloud")
+    listed = world.ok(*hcloud, "location", "list", "-o", "noheader", "-o", "columns=name")
+    assert "fsn1" in listed.split()
+    assert world.run("curl", "-sSf", "https://api.hetzner.cloud/v1/servers").returncode == 22
+
+    order = '{"method": "GET", "path": "/locations", "do": "error", "code": "unavailable"}'
+    world.ok("curl", "-sSf", "-d", order, "http://127.0.0.1:8001/faults")
+    assert "(unavailable)" in world.run(*hcloud, "location", "list").stderr
+    world.ok(*hcloud, "location", "list")
+
+
 @pytest.mark.parametrize("resolver", ["185.12.64.1", "185.12.64.2", "2a01:4ff:ff00::add:1"])
 @pytest.mark.parametrize("transport", ["+notcp", "+tcp"])
 def test_the_resolver_knows_the_stood_in_names(world: World, resolver: str, transport: str) -> None:
@@ -96,7 +114,8 @@ def test_the_resolver_knows_reverse_names(world: World) -> None:
     )
     address = answer["primary_ip"]
     path = f"/primary_ips/{address['id']}/actions/change_dns_ptr"
-    world.api("POST", path, ip=address["ip"], dns_ptr=f"www.{ZONE}")
+    changed = world.api("POST", path, ip=address["ip"], dns_ptr=f"www.{ZONE}")
+    world.settle(changed["action"])
     assert world.ok(*_DIG, "@185.12.64.1", "+short", "-x", str(address["ip"])).split() == [
         f"www.{ZONE}."
     ]

@@ -31,6 +31,15 @@ class NoMachines:
     async def reset(self, server_id: int) -> None:
         self._running.add(server_id)
 
+    async def reboot(self, server_id: int) -> None:
+        pass
+
+    async def rebuild(self, spec: MachineSpec) -> None:
+        self._running.add(spec.server_id)
+
+    async def resize(self, server_id: int, gigabytes: int) -> None:
+        pass
+
     async def delete(self, server_id: int) -> None:
         self._running.discard(server_id)
 

@@ -1,4 +1,4 @@
-"""GET actions: those with given ids, and those of one resource or of one kind of resource."""
+"""GET /actions; those of one resource, or of one kind, have paths below these, see `resource`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..actions import of
 from ..context import cloud, render_action
 from ..errors import ApiError, invalid, not_found
 from ..listing import page
 from ..records import Action
 
 
-def _page(request: Request, actions: list[Action]) -> Response:
+def answer(request: Request, actions: list[Action]) -> Response:
+    """A page of these actions."""
     wanted = request.query_params.getlist("status")
     rows = [action for action in actions if not wanted or action.status in wanted]
     return page(
@@ -39,7 +39,7 @@ async def by_ids(request: Request) -> Response:
     if not all(number.isdecimal() for number in ids):
         raise invalid("id", "must be integers")
     found = (cloud(request).state.actions.get(int(number)) for number in ids)
-    return _page(request, [action for action in found if action])
+    return answer(request, [action for action in found if action])
 
 
 async def one(request: Request) -> Response:
@@ -49,24 +49,6 @@ async def one(request: Request) -> Response:
     if action is None:
         raise not_found("action", number)
     return JSONResponse({"action": render_action(action)})
-
-
-def resource_routes(plural: str, singular: str) -> list[Route]:
-    """The paths below a kind of resource that give its actions."""
-
-    async def listed(request: Request) -> Response:
-        return _page(request, of(cloud(request).state, singular))
-
-    async def listed_of_one(request: Request) -> Response:
-        number = int(request.path_params["id"])
-        return _page(request, of(cloud(request).state, singular, number))
-
-    return [
-        Route(f"/{plural}/actions", listed),
-        Route(f"/{plural}/actions/{{action:int}}", one),
-        Route(f"/{plural}/{{id:int}}/actions", listed_of_one),
-        Route(f"/{plural}/{{id:int}}/actions/{{action:int}}", one),
-    ]
 
 
 routes = [Route("/actions", by_ids), Route("/actions/{action:int}", one)]

@@ -1,4 +1,4 @@
-"""GET /locations, /server_types and /images: what can be ordered."""
+"""GET /locations, /server_types, /images and /pricing: what can be ordered, and for how much."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from .. import pricing
 from ..catalogue import (
     IMAGES,
     LOCATIONS,
@@ -48,6 +49,8 @@ def render_location(location: Location) -> dict[str, object]:
 
 def render_server_type(kind: ServerType) -> dict[str, object]:
     """A server type as clients see it."""
+    ends = [kind.ends.get(name) for name in kind.offered]
+    everywhere = _deprecation(ends[0]) if all(ends) else None
     return {
         "id": kind.id,
         "name": kind.name,
@@ -56,23 +59,24 @@ def render_server_type(kind: ServerType) -> dict[str, object]:
         "cores": kind.cores,
         "memory": kind.memory,
         "disk": kind.disk,
-        "prices": [],
+        "prices": pricing.of_server_type(kind),
         "storage_type": "local",
-        "cpu_type": kind.cpu_type,
+        "cpu_type": "shared",
         "architecture": kind.architecture,
-        "deprecated": kind.deprecation is not None,
-        "deprecation": _deprecation(kind.deprecation),
-        "locations": [
-            {
-                "id": location.id,
-                "name": location.name,
-                "deprecation": _deprecation(kind.deprecation),
-                "available": location.name in kind.available,
-                "recommended": location.name in kind.available,
-            }
-            for location in LOCATIONS
-            if location.name in kind.offered
-        ],
+        "deprecated": everywhere is not None,
+        "deprecation": everywhere,
+        "locations": [_offer(kind, place) for place in LOCATIONS if place.name in kind.offered],
+    }
+
+
+def _offer(kind: ServerType, location: Location) -> dict[str, object]:
+    available = not_orderable(kind, location.name) is None
+    return {
+        "id": location.id,
+        "name": location.name,
+        "deprecation": _deprecation(kind.ends.get(location.name)),
+        "available": available,
+        "recommended": available,
     }
 
 
@@ -80,9 +84,9 @@ def not_orderable(kind: ServerType, location: str) -> ApiError | None:
     """Why a server of this type cannot be had in a location, or None if it can."""
     if location not in kind.offered:
         return invalid("location", f"server type {kind.name} is not offered in {location}")
-    if kind.deprecation is not None:
+    if (end := kind.ends.get(location)) and end.over():
         return invalid("server_type", f"server type {kind.name} can no longer be ordered")
-    if location not in kind.available:
+    if location in kind.sold_out:
         message = f"server type {kind.name} is not available in {location} at present"
         return ApiError("resource_unavailable", message)
     return None
@@ -114,7 +118,7 @@ def render_image(image: Image) -> dict[str, object]:
         "os_version": image.version,
         "rapid_deploy": True,
         "protection": {"delete": False},
-        "deprecation": None,
+        "deprecated": image.deprecated,
         "deleted": None,
         "labels": {},
         "architecture": image.architecture,
@@ -126,8 +130,13 @@ def _any(_request: Request, _entry: object) -> bool:
 
 
 def _fitting(request: Request, image: Image) -> bool:
-    architectures = request.query_params.getlist("architecture")
-    return not architectures or image.architecture in architectures
+    asked = request.query_params
+    values = {"architecture": image.architecture, "type": "system", "status": "available"}
+    return (
+        all(value in (asked.getlist(name) or [value]) for name, value in values.items())
+        and "bound_to" not in asked
+        and (image.deprecated is None or asked.get("include_deprecated") == "true")
+    )
 
 
 def _routes(
@@ -139,7 +148,7 @@ def _routes(
 ) -> list[Route]:
     async def listed(request: Request) -> Response:
         kept = [entry for entry in entries if keep(request, entry)]
-        rows = chosen(request, kept, name=lambda entry: entry.name)
+        rows = chosen(request, kept, name=lambda entry: entry.name, labels=lambda _entry: {})
         sort_keys: dict[str, SortKey[E]] = {
             "id": lambda entry: entry.id,
             "name": lambda entry: entry.name,
@@ -156,8 +165,14 @@ def _routes(
     return [Route(f"/{plural}", listed), Route(f"/{plural}/{{id:int}}", one)]
 
 
+async def prices(_request: Request) -> Response:
+    """GET /pricing"""
+    return JSONResponse({"pricing": pricing.all_prices()})
+
+
 routes = [
     *_routes("locations", "location", LOCATIONS, render_location),
     *_routes("server_types", "server_type", SERVER_TYPES, render_server_type),
     *_routes("images", "image", IMAGES, render_image, _fitting),
+    Route("/pricing", prices),
 ]

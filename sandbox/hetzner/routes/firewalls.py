@@ -5,26 +5,22 @@ The API keeps the rules; the machines enforce them.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from ipaddress import ip_network
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from .. import labels
-from ..context import Cloud, answer_actions, body, by_id, check_name, cloud, render_action
-from ..errors import ApiError, invalid
-from ..listing import chosen, page
+from .. import labels, rules
+from ..context import Cloud, body, check_name, cloud, render_action
+from ..errors import ApiError
 from ..records import Action, Firewall, Rule
-from .actions import resource_routes
-from .common import SORT_KEYS, Change, Labels, Name, rename
+from .common import Labels, Name
+from .resource import Kind
 
-KIND = "firewall"
-_PORTS = re.compile(r"any|(?P<first>\d{1,5})(?:-(?P<last>\d{1,5}))?")
+_MOST_OF_A_SERVER = 5
 
 Rules = Annotated[list[Rule], Field(max_length=50)]
 
@@ -57,8 +53,7 @@ class _Remove(BaseModel):
     remove_from: list[_Target]
 
 
-def render(firewall: Firewall) -> dict[str, object]:
-    """A firewall as clients see it."""
+def _render(_parts: Cloud, firewall: Firewall) -> dict[str, object]:
     return {
         "id": firewall.id,
         "name": firewall.name,
@@ -77,78 +72,60 @@ def render(firewall: Firewall) -> dict[str, object]:
     }
 
 
-def check_rules(rules: Sequence[Rule]) -> None:
-    """Refuse rules that the API refuses. Raises ApiError."""
-    for number, rule in enumerate(rules):
-        inward = rule.direction == "in"
-        field = "source_ips" if inward else "destination_ips"
-        networks = rule.source_ips if inward else rule.destination_ips
-        other = rule.destination_ips if inward else rule.source_ips
-        if not networks or other:
-            raise invalid(f"rules.{number}.{field}", f"must be set, alone, for '{rule.direction}'")
-        for network in networks:
-            _check_network(f"rules.{number}.{field}", network)
-        if not _port_fits(rule):
-            raise invalid(f"rules.{number}.port", f"'{rule.port}' does not fit {rule.protocol}")
+KIND = Kind("firewall", "firewall", lambda state: state.firewalls, _render)
 
 
-def _check_network(field: str, network: str) -> None:
-    try:
-        ip_network(network)
-    except ValueError:
-        raise invalid(field, f"'{network}' is not a network in CIDR notation") from None
-
-
-def _port_fits(rule: Rule) -> bool:
-    if rule.protocol not in ("tcp", "udp"):
-        return rule.port is None
-    found = _PORTS.fullmatch(rule.port or "")
-    if not found:
-        return False
-    first = int(found["first"] or 1)
-    return 1 <= first <= int(found["last"] or first) <= 65535
-
-
-def enforce(parts: Cloud, firewall: Firewall, server_id: int, command: str) -> Action:
-    """Bring a server's machine under the rules that now apply to it."""
+def _change(
+    parts: Cloud, firewall: Firewall, server_id: int, command: str, change: Callable[[], None]
+) -> Action:
+    """Change what applies to a server, and bring its machine under the rules that then do."""
 
     async def act() -> None:
         server = parts.state.machines.get(server_id)
+        if server is None:
+            raise RuntimeError(f"server {server_id} is gone")
+        change()
+        parts.state.firewalls.save(firewall)
         # A machine that was not made yet gets its rules when it is.
-        if server and server.has_disk:
+        if server.has_disk:
             await parts.machines.firewall(server_id, parts.state.firewall_rules(server_id))
 
-    return parts.actions.begin(command, (KIND, firewall.id), ("server", server_id), act=act)
+    return parts.actions.begin(command, (KIND.name, firewall.id), ("server", server_id), act=act)
 
 
 def _server_ids(parts: Cloud, targets: Sequence[_Target]) -> list[int]:
-    ids = []
+    ids: list[int] = []
     for target in targets:
         if target.type != "server":
             raise ApiError("unsupported_error", f"resources of type '{target.type}'")
         if target.server is None or parts.state.machines.get(target.server.id) is None:
             raise ApiError("firewall_resource_not_found", "server was not found")
+        if target.server.id in ids:
+            raise ApiError("server_already_added", "server was named more than once")
         ids.append(target.server.id)
     return ids
+
+
+def check_number(applied: int) -> None:
+    """Refuse more firewalls than a server can have. Raises ApiError."""
+    if applied > _MOST_OF_A_SERVER:
+        message = f"a server has at most {_MOST_OF_A_SERVER} firewalls"
+        raise ApiError("resource_limit_exceeded", message)
 
 
 def _apply(parts: Cloud, firewall: Firewall, ids: Sequence[int]) -> list[Action]:
     if any(number in firewall.servers for number in ids):
         raise ApiError("firewall_already_applied", "firewall is already applied to the server")
-    firewall.servers.extend(ids)
-    parts.state.firewalls.save(firewall)
-    return [enforce(parts, firewall, number, "apply_firewall") for number in ids]
+    for number in ids:
+        check_number(1 + sum(number in other.servers for other in parts.state.firewalls))
 
+    def begin(number: int) -> Action:
+        def change() -> None:
+            firewall.servers = [*firewall.servers, number]
 
-async def listed(request: Request) -> Response:
-    """GET /firewalls"""
-    rows = chosen(
-        request,
-        cloud(request).state.firewalls,
-        name=lambda firewall: firewall.name,
-        labels=lambda firewall: firewall.labels,
-    )
-    return page(request, "firewalls", rows, render, SORT_KEYS)
+        return _change(parts, firewall, number, "apply_firewall", change)
+
+    return [begin(number) for number in ids]
 
 
 async def create(request: Request) -> Response:
@@ -156,86 +133,61 @@ async def create(request: Request) -> Response:
     wanted = await body(request, _Create)
     parts = cloud(request)
     labels.check(wanted.labels)
-    check_rules(wanted.rules)
+    rules.check(wanted.rules)
     ids = _server_ids(parts, wanted.apply_to)
-    check_name(parts.state.firewalls, "firewall", wanted.name)
+    check_name(parts.state.firewalls, KIND.title, wanted.name)
     firewall = Firewall(
         id=parts.state.new_id(), name=wanted.name, labels=wanted.labels, rules=wanted.rules
     )
     parts.state.firewalls.save(firewall)
-    actions = [parts.actions.begin("set_firewall_rules", (KIND, firewall.id))]
+    actions = [parts.actions.begin("set_firewall_rules", (KIND.name, firewall.id))]
     actions += _apply(parts, firewall, ids)
     rendered = [render_action(action) for action in actions]
-    return JSONResponse({"firewall": render(firewall), "actions": rendered}, 201)
+    return KIND.answer(parts, firewall, 201, actions=rendered)
 
 
-async def get(request: Request) -> Response:
-    """GET /firewalls/{id}"""
-    firewall = by_id(request, cloud(request).state.firewalls, "firewall")
-    return JSONResponse({"firewall": render(firewall)})
-
-
-async def update(request: Request) -> Response:
-    """PUT /firewalls/{id}"""
-    state = cloud(request).state
-    firewall = by_id(request, state.firewalls, "firewall")
-    rename(state.firewalls, "firewall", firewall, await body(request, Change))
-    return JSONResponse({"firewall": render(firewall)})
-
-
-async def delete(request: Request) -> Response:
-    """DELETE /firewalls/{id}"""
-    state = cloud(request).state
-    firewall = by_id(request, state.firewalls, "firewall")
+def _remove(parts: Cloud, firewall: Firewall) -> None:
     if firewall.servers:
         raise ApiError("resource_in_use", "firewall is still applied to a resource")
-    state.firewalls.delete(firewall.id)
-    return Response(status_code=204)
+    parts.state.firewalls.delete(firewall.id)
 
 
-async def set_rules(request: Request) -> Response:
-    """POST /firewalls/{id}/actions/set_rules"""
-    parts = cloud(request)
-    firewall = by_id(request, parts.state.firewalls, "firewall")
-    rules = (await body(request, _SetRules)).rules
-    check_rules(rules)
-    firewall.rules = rules
-    parts.state.firewalls.save(firewall)
-    actions = [parts.actions.begin("set_firewall_rules", (KIND, firewall.id))]
-    actions += [enforce(parts, firewall, number, "apply_firewall") for number in firewall.servers]
-    return answer_actions(actions)
+async def set_rules(request: Request, parts: Cloud, firewall: Firewall) -> list[Action]:
+    wanted = (await body(request, _SetRules)).rules
+    rules.check(wanted)
+
+    def change() -> None:
+        firewall.rules = wanted
+
+    async def act() -> None:
+        change()
+        parts.state.firewalls.save(firewall)
+
+    actions = [parts.actions.begin("set_firewall_rules", (KIND.name, firewall.id), act=act)]
+    for number in firewall.servers:
+        actions.append(_change(parts, firewall, number, "apply_firewall", change))
+    return actions
 
 
-async def apply_to_resources(request: Request) -> Response:
-    """POST /firewalls/{id}/actions/apply_to_resources"""
-    parts = cloud(request)
-    firewall = by_id(request, parts.state.firewalls, "firewall")
+async def apply_to_resources(request: Request, parts: Cloud, firewall: Firewall) -> list[Action]:
     ids = _server_ids(parts, (await body(request, _Apply)).apply_to)
-    return answer_actions(_apply(parts, firewall, ids))
+    return _apply(parts, firewall, ids)
 
 
-async def remove_from_resources(request: Request) -> Response:
-    """POST /firewalls/{id}/actions/remove_from_resources"""
-    parts = cloud(request)
-    firewall = by_id(request, parts.state.firewalls, "firewall")
+async def remove_from_resources(request: Request, parts: Cloud, firewall: Firewall) -> list[Action]:
+    """What the firewall is not applied to is passed over."""
+
+    def begin(number: int) -> Action:
+        def change() -> None:
+            firewall.servers = [each for each in firewall.servers if each != number]
+
+        return _change(parts, firewall, number, "remove_firewall", change)
+
     ids = _server_ids(parts, (await body(request, _Remove)).remove_from)
-    if any(number not in firewall.servers for number in ids):
-        raise ApiError("firewall_already_removed", "firewall is not applied to the server")
-    firewall.servers = [number for number in firewall.servers if number not in ids]
-    parts.state.firewalls.save(firewall)
-    return answer_actions([enforce(parts, firewall, number, "remove_firewall") for number in ids])
+    return [begin(number) for number in ids if number in firewall.servers]
 
 
-_ONE = "/firewalls/{id:int}"
-_ACTIONS = _ONE + "/actions/"
 routes = [
-    Route("/firewalls", listed),
     Route("/firewalls", create, methods=["POST"]),
-    Route(_ONE, get),
-    Route(_ONE, update, methods=["PUT"]),
-    Route(_ONE, delete, methods=["DELETE"]),
-    Route(_ACTIONS + "set_rules", set_rules, methods=["POST"]),
-    Route(_ACTIONS + "apply_to_resources", apply_to_resources, methods=["POST"]),
-    Route(_ACTIONS + "remove_from_resources", remove_from_resources, methods=["POST"]),
-    *resource_routes("firewalls", KIND),
+    *KIND.routes(_remove, commands=(set_rules, apply_to_resources, remove_from_resources)),
 ]

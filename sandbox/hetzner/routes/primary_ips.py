@@ -6,22 +6,19 @@ from typing import Literal
 
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from .. import catalogue, labels
 from ..addresses import allocate, pointers
-from ..context import answer_action, body, by_id, check_name, cloud, find, render_action
-from ..errors import ApiError, invalid, not_found, protected
-from ..listing import chosen, page
-from ..records import AddressType, PrimaryIp, Server
+from ..context import Cloud, body, check_name, cloud, find, render_action
+from ..errors import ApiError, invalid, not_found
+from ..records import Action, AddressType, PrimaryIp, Server
 from ..state import State
-from .actions import resource_routes
 from .catalogue import render_location
-from .common import SORT_KEYS, Change, Key, Labels, Name, rename
-from .rdns import Pointer, set_pointer
-
-KIND = "primary_ip"
+from .common import Key, Labels, Name
+from .rdns import Pointer, check_pointer
+from .resource import Change, Kind, check_unprotected, protection
 
 
 class _Create(BaseModel):
@@ -43,12 +40,7 @@ class _Assign(BaseModel):
     assignee_type: Literal["server"] = "server"
 
 
-class _Protection(BaseModel):
-    delete: bool
-
-
-def render(ip: PrimaryIp) -> dict[str, object]:
-    """A primary IP as clients see it."""
+def _render(_parts: Cloud, ip: PrimaryIp) -> dict[str, object]:
     location = catalogue.location(ip.location)
     return {
         "id": ip.id,
@@ -65,6 +57,9 @@ def render(ip: PrimaryIp) -> dict[str, object]:
         "protection": {"delete": ip.delete_protection},
         "created": ip.created,
     }
+
+
+KIND = Kind("primary_ip", "primary IP", lambda state: state.primary_ips, _render)
 
 
 def new(
@@ -89,8 +84,7 @@ def new(
     )
 
 
-def _stopped(request: Request, server_id: int) -> Server:
-    parts = cloud(request)
+def _stopped(parts: Cloud, server_id: int) -> Server:
     server = find(parts.state.machines, "server", server_id)
     parts.actions.check_unlocked("server", server.id)
     if parts.power.status(server) != "off":
@@ -98,24 +92,11 @@ def _stopped(request: Request, server_id: int) -> Server:
     return server
 
 
-def _assignable(request: Request, ip_type: AddressType, server_id: int) -> Server:
-    server = _stopped(request, server_id)
-    if cloud(request).state.ip_of(server.id, ip_type):
+def _assignable(parts: Cloud, ip_type: AddressType, server_id: int) -> Server:
+    server = _stopped(parts, server_id)
+    if parts.state.ip_of(server.id, ip_type):
         raise ApiError(f"server_has_{ip_type}", f"server already has an {ip_type} address")
     return server
-
-
-async def listed(request: Request) -> Response:
-    """GET /primary_ips"""
-    rows = chosen(
-        request,
-        cloud(request).state.primary_ips,
-        name=lambda ip: ip.name,
-        labels=lambda ip: ip.labels,
-    )
-    if wanted := request.query_params.get("ip"):
-        rows = [row for row in rows if wanted in (row.ip, row.ip.removesuffix("/64"))]
-    return page(request, "primary_ips", rows, render, SORT_KEYS)
 
 
 async def create(request: Request) -> Response:
@@ -123,8 +104,9 @@ async def create(request: Request) -> Response:
     wanted = await body(request, _Create)
     parts = cloud(request)
     labels.check(wanted.labels)
-    check_name(parts.state.primary_ips, "primary IP", wanted.name)
-    location = _location(request, wanted)
+    check_name(parts.state.primary_ips, KIND.title, wanted.name)
+    location = _location(parts, wanted)
+    parts.check_room(primary_ips=1)
     ip = new(
         parts.state,
         wanted.type,
@@ -135,13 +117,13 @@ async def create(request: Request) -> Response:
     )
     ip.assignee_id = wanted.assignee_id
     parts.state.primary_ips.save(ip)
-    action = parts.actions.begin("create_primary_ip", (KIND, ip.id))
-    return JSONResponse({"primary_ip": render(ip), "action": render_action(action)}, 201)
+    action = parts.actions.begin("create_primary_ip", (KIND.name, ip.id))
+    return KIND.answer(parts, ip, 201, action=render_action(action))
 
 
-def _location(request: Request, wanted: _Create) -> str:
+def _location(parts: Cloud, wanted: _Create) -> str:
     if wanted.assignee_id is not None:
-        return _assignable(request, wanted.type, wanted.assignee_id).location
+        return _assignable(parts, wanted.type, wanted.assignee_id).location
     if wanted.location is None:
         raise invalid("location", "is required without an assignee_id")
     location = catalogue.location(wanted.location)
@@ -150,90 +132,65 @@ def _location(request: Request, wanted: _Create) -> str:
     return location.name
 
 
-async def get(request: Request) -> Response:
-    """GET /primary_ips/{id}"""
-    ip = by_id(request, cloud(request).state.primary_ips, "primary IP")
-    return JSONResponse({"primary_ip": render(ip)})
-
-
-async def update(request: Request) -> Response:
-    """PUT /primary_ips/{id}"""
-    state = cloud(request).state
-    ip = by_id(request, state.primary_ips, "primary IP")
-    change = await body(request, _Change)
-    rename(state.primary_ips, "primary IP", ip, change)
+def _changing(ip: PrimaryIp, change: _Change) -> None:
     if change.auto_delete is not None:
+        _check_either(change.auto_delete, ip.delete_protection)
         ip.auto_delete = change.auto_delete
-        state.primary_ips.save(ip)
-    return JSONResponse({"primary_ip": render(ip)})
 
 
-async def delete(request: Request) -> Response:
-    """DELETE /primary_ips/{id}"""
-    state = cloud(request).state
-    ip = by_id(request, state.primary_ips, "primary IP")
-    if ip.delete_protection:
-        raise protected("primary IP", "deletion")
+def _check_either(auto_delete: bool, delete_protection: bool) -> None:
+    if auto_delete and delete_protection:
+        raise invalid("auto_delete", "what is protected against deletion cannot be deleted along")
+
+
+def _protectable(ip: PrimaryIp, wanted: bool) -> None:
+    _check_either(ip.auto_delete, wanted)
+
+
+def _remove(parts: Cloud, ip: PrimaryIp) -> None:
+    check_unprotected(KIND, ip)
     if ip.assignee_id is not None:
         raise ApiError("must_be_unassigned", "primary IP must be unassigned first")
-    state.primary_ips.delete(ip.id)
-    return Response(status_code=204)
+    parts.state.primary_ips.delete(ip.id)
 
 
-async def assign(request: Request) -> Response:
-    """POST /primary_ips/{id}/actions/assign"""
-    parts = cloud(request)
-    ip = by_id(request, parts.state.primary_ips, "primary IP")
+def _begin_assignment(parts: Cloud, command: str, ip: PrimaryIp, to: int | None) -> Action:
+    async def act() -> None:
+        ip.assignee_id = to
+        parts.state.primary_ips.save(ip)
+
+    servers = [("server", number) for number in {ip.assignee_id, to} if number is not None]
+    return parts.actions.begin(command, (KIND.name, ip.id), *servers, act=act)
+
+
+async def assign(request: Request, parts: Cloud, ip: PrimaryIp) -> Action:
     wanted = await body(request, _Assign)
     if ip.assignee_id is not None:
         raise ApiError("primary_ip_already_assigned", "primary IP is already assigned")
-    server = _assignable(request, ip.type, wanted.assignee_id)
+    server = _assignable(parts, ip.type, wanted.assignee_id)
     if server.location != ip.location:
         raise ApiError("primary_ip_datacenter_mismatch", "primary IP is in another location")
-    ip.assignee_id = server.id
-    parts.state.primary_ips.save(ip)
-    action = parts.actions.begin("assign_primary_ip", (KIND, ip.id), ("server", server.id))
-    return answer_action(action)
+    return _begin_assignment(parts, "assign_primary_ip", ip, server.id)
 
 
-async def unassign(request: Request) -> Response:
-    """POST /primary_ips/{id}/actions/unassign"""
-    parts = cloud(request)
-    ip = by_id(request, parts.state.primary_ips, "primary IP")
+async def unassign(_request: Request, parts: Cloud, ip: PrimaryIp) -> Action:
     if ip.assignee_id is not None:
-        _stopped(request, ip.assignee_id)
-    ip.assignee_id = None
-    parts.state.primary_ips.save(ip)
-    return answer_action(parts.actions.begin("unassign_primary_ip", (KIND, ip.id)))
+        _stopped(parts, ip.assignee_id)
+    return _begin_assignment(parts, "unassign_primary_ip", ip, None)
 
 
-async def change_dns_ptr(request: Request) -> Response:
-    """POST /primary_ips/{id}/actions/change_dns_ptr"""
-    parts = cloud(request)
-    ip = by_id(request, parts.state.primary_ips, "primary IP")
-    set_pointer(parts.state, [ip], await body(request, Pointer))
-    return answer_action(parts.actions.begin("change_dns_ptr", (KIND, ip.id)))
+async def change_dns_ptr(request: Request, parts: Cloud, ip: PrimaryIp) -> Action:
+    act = check_pointer(parts.state, [ip], await body(request, Pointer))
+    return parts.actions.begin("change_dns_ptr", (KIND.name, ip.id), act=act)
 
 
-async def change_protection(request: Request) -> Response:
-    """POST /primary_ips/{id}/actions/change_protection"""
-    parts = cloud(request)
-    ip = by_id(request, parts.state.primary_ips, "primary IP")
-    ip.delete_protection = (await body(request, _Protection)).delete
-    parts.state.primary_ips.save(ip)
-    return answer_action(parts.actions.begin("change_protection", (KIND, ip.id)))
-
-
-_ONE = "/primary_ips/{id:int}"
 routes = [
-    Route("/primary_ips", listed),
     Route("/primary_ips", create, methods=["POST"]),
-    Route(_ONE, get),
-    Route(_ONE, update, methods=["PUT"]),
-    Route(_ONE, delete, methods=["DELETE"]),
-    Route(_ONE + "/actions/assign", assign, methods=["POST"]),
-    Route(_ONE + "/actions/unassign", unassign, methods=["POST"]),
-    Route(_ONE + "/actions/change_dns_ptr", change_dns_ptr, methods=["POST"]),
-    Route(_ONE + "/actions/change_protection", change_protection, methods=["POST"]),
-    *resource_routes("primary_ips", KIND),
+    *KIND.routes(
+        _remove,
+        filters={"ip": lambda _parts, ip: [ip.ip, ip.ip.removesuffix("/64")]},
+        change=_Change,
+        changing=_changing,
+        commands=(assign, unassign, change_dns_ptr, protection(KIND, _protectable)),
+    ),
 ]

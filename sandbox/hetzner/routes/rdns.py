@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel
 
+from ..actions import Act
 from ..addresses import canonical, covers
 from ..errors import invalid
 from ..records import PrimaryIp
@@ -23,16 +24,20 @@ class Pointer(BaseModel):
     dns_ptr: str | None
 
 
-def set_pointer(state: State, ips: Iterable[PrimaryIp], wanted: Pointer) -> None:
-    """Set the name of an address that belongs to one of these primary IPs. Raises ApiError."""
+def check_pointer(state: State, ips: Iterable[PrimaryIp], wanted: Pointer) -> Act:
+    """What sets the name of an address of one of these primary IPs. Raises ApiError."""
     address = canonical(wanted.ip, "ip")
     ip = next((ip for ip in ips if covers(ip, address)), None)
     if ip is None:
         raise invalid("ip", f"'{wanted.ip}' does not belong to this resource")
-    if not wanted.dns_ptr:
-        ip.pointers.pop(address, None)
-    elif _HOST_NAME.fullmatch(wanted.dns_ptr):
-        ip.pointers[address] = wanted.dns_ptr
-    else:
+    if wanted.dns_ptr and not _HOST_NAME.fullmatch(wanted.dns_ptr):
         raise invalid("dns_ptr", f"'{wanted.dns_ptr}' is not a host name")
-    state.primary_ips.save(ip)
+
+    async def act() -> None:
+        if wanted.dns_ptr:
+            ip.pointers[address] = wanted.dns_ptr
+        else:
+            ip.pointers.pop(address, None)
+        state.primary_ips.save(ip)
+
+    return act

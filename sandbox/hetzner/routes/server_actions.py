@@ -6,16 +6,18 @@ from collections.abc import Awaitable, Callable
 
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .. import catalogue
-from ..context import Cloud, answer_action, body, by_id, cloud
-from ..errors import ApiError, invalid
+from ..context import Cloud, answer_action, body, cloud, render_action
+from ..errors import ApiError, invalid, protected
 from ..records import Action, Server
 from .catalogue import not_orderable
-from .common import Key
-from .rdns import Pointer, set_pointer
+from .common import Key, UserData
+from .rdns import Pointer, check_pointer
+from .server_create import fitting_image, root_password
+from .servers import KIND
 
 _BACKUP_WINDOW = "22-02"
 
@@ -25,6 +27,11 @@ Command = Callable[[Request, Cloud, Server], Awaitable[Action]]
 class _ChangeType(BaseModel):
     server_type: Key
     upgrade_disk: bool
+
+
+class _Rebuild(BaseModel):
+    image: Key
+    user_data: UserData | None = None
 
 
 class _Protection(BaseModel):
@@ -45,44 +52,61 @@ async def shutdown(_request: Request, parts: Cloud, server: Server) -> Action:
 
 
 async def reboot(_request: Request, parts: Cloud, server: Server) -> Action:
-    return parts.power.reset(server, "reboot_server")
+    return parts.power.reboot(server)
 
 
 async def reset(_request: Request, parts: Cloud, server: Server) -> Action:
-    return parts.power.reset(server, "reset_server")
+    return parts.power.reset(server)
 
 
 async def change_type(request: Request, parts: Cloud, server: Server) -> Action:
     """The server must be off, and is started when its type has changed."""
     wanted = await body(request, _ChangeType)
-    kind, present = catalogue.server_type(wanted.server_type), server.server_type
+    kind, present = (
+        catalogue.server_type(wanted.server_type),
+        catalogue.known_type(server.server_type),
+    )
     if kind is None:
         raise invalid("server_type", f"server type '{wanted.server_type}' not found")
     if parts.power.status(server) != "off":
         raise ApiError("server_not_stopped", "server must be powered off")
     if reason := not_orderable(kind, server.location):
         raise reason
-    image = catalogue.image(server.image_id)
-    if kind.name == present or kind.architecture != image.architecture:
-        raise ApiError("invalid_server_type", f"cannot change from {present} to {kind.name}")
+    if kind.name == present.name or kind.architecture != present.architecture:
+        raise ApiError("invalid_server_type", f"cannot change from {present.name} to {kind.name}")
     if kind.disk < server.disk_gigabytes:
         raise ApiError("invalid_server_type", f"the disk of {kind.name} is too small")
-    server.server_type = kind.name
-    if wanted.upgrade_disk:
-        server.disk_gigabytes = kind.disk
-    return parts.power.change_type(server)
+    disk = kind.disk if wanted.upgrade_disk else server.disk_gigabytes
+    return parts.power.change_type(server, kind.name, disk)
+
+
+async def rebuild(request: Request) -> Response:
+    """Number, addresses, keys and firewalls stay; without new user_data the old is used again."""
+    parts, server = _unlocked(request)
+    wanted = await body(request, _Rebuild)
+    if server.rebuild_protection:
+        raise protected("server", "rebuild")
+    image = fitting_image(wanted.image, catalogue.known_type(server.server_type).architecture)
+    user_data = server.user_data if wanted.user_data is None else wanted.user_data
+    action = parts.power.rebuild(server, image.id, user_data)
+    content = {"action": render_action(action), "root_password": root_password(server)}
+    return JSONResponse(content, 201)
 
 
 async def enable_backup(_request: Request, parts: Cloud, server: Server) -> Action:
-    server.backup_window = _BACKUP_WINDOW
-    parts.state.machines.save(server)
-    return parts.actions.begin("enable_backup", ("server", server.id))
+    return _backups(parts, server, "enable_backup", _BACKUP_WINDOW)
 
 
 async def disable_backup(_request: Request, parts: Cloud, server: Server) -> Action:
-    server.backup_window = None
-    parts.state.machines.save(server)
-    return parts.actions.begin("disable_backup", ("server", server.id))
+    return _backups(parts, server, "disable_backup", None)
+
+
+def _backups(parts: Cloud, server: Server, command: str, window: str | None) -> Action:
+    async def act() -> None:
+        server.backup_window = window
+        parts.state.machines.save(server)
+
+    return parts.actions.begin(command, ("server", server.id), act=act)
 
 
 async def change_protection(request: Request, parts: Cloud, server: Server) -> Action:
@@ -92,15 +116,18 @@ async def change_protection(request: Request, parts: Cloud, server: Server) -> A
     rebuild = server.rebuild_protection if wanted.rebuild is None else wanted.rebuild
     if delete != rebuild:
         raise invalid("rebuild", "delete and rebuild must have the same value")
-    server.delete_protection, server.rebuild_protection = delete, rebuild
-    parts.state.machines.save(server)
-    return parts.actions.begin("change_protection", ("server", server.id))
+
+    async def act() -> None:
+        server.delete_protection, server.rebuild_protection = delete, rebuild
+        parts.state.machines.save(server)
+
+    return parts.actions.begin("change_protection", ("server", server.id), act=act)
 
 
 async def change_dns_ptr(request: Request, parts: Cloud, server: Server) -> Action:
     assigned = [ip for ip in parts.state.primary_ips if ip.assignee_id == server.id]
-    set_pointer(parts.state, assigned, await body(request, Pointer))
-    return parts.actions.begin("change_dns_ptr", ("server", server.id))
+    act = check_pointer(parts.state, assigned, await body(request, Pointer))
+    return parts.actions.begin("change_dns_ptr", ("server", server.id), act=act)
 
 
 _COMMANDS: tuple[Command, ...] = (
@@ -117,15 +144,24 @@ _COMMANDS: tuple[Command, ...] = (
 )
 
 
+def _unlocked(request: Request) -> tuple[Cloud, Server]:
+    parts, server = cloud(request), KIND.of(request)
+    parts.actions.check_unlocked(KIND.name, server.id)
+    return parts, server
+
+
+def _path(command: str) -> str:
+    return f"/servers/{{id:int}}/actions/{command}"
+
+
 def _route(command: Command) -> Route:
     async def endpoint(request: Request) -> Response:
-        parts = cloud(request)
-        server = by_id(request, parts.state.machines, "server")
-        parts.actions.check_unlocked("server", server.id)
-        return answer_action(await command(request, parts, server))
+        return answer_action(await command(request, *_unlocked(request)))
 
-    path = f"/servers/{{id:int}}/actions/{command.__name__}"
-    return Route(path, endpoint, methods=["POST"])
+    return Route(_path(command.__name__), endpoint, methods=["POST"])
 
 
-routes = [_route(command) for command in _COMMANDS]
+routes = [
+    *(_route(command) for command in _COMMANDS),
+    Route(_path("rebuild"), rebuild, methods=["POST"]),
+]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Annotated
 
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from .. import catalogue, labels
@@ -16,10 +15,10 @@ from ..context import body, check_name, cloud, find, render_action
 from ..errors import ApiError, invalid
 from ..records import AddressType, Firewall, PrimaryIp, Server
 from ..state import State
-from . import primary_ips
+from . import firewalls, primary_ips
 from .catalogue import not_orderable
-from .common import Key, Labels, Name
-from .servers import check_host_name, render
+from .common import Key, Labels, Name, UserData
+from .servers import KIND, check_host_name
 
 _DEFAULT_LOCATION = "fsn1"
 
@@ -41,7 +40,7 @@ class _Create(BaseModel):
     image: Key
     location: Key | None = None
     ssh_keys: list[Key] = []
-    user_data: Annotated[str, StringConstraints(max_length=32 * 1024)] = ""
+    user_data: UserData = ""
     labels: Labels = {}
     firewalls: list[_FirewallReference] = []
     public_net: _PublicNet = _PublicNet()
@@ -71,6 +70,7 @@ def _check(state: State, wanted: _Create) -> _Order:
     if wanted.networks or wanted.volumes or wanted.placement_group is not None:
         message = "networks, volumes and placement groups are not part of this API"
         raise ApiError("unsupported_error", message)
+    firewalls.check_number(len(wanted.firewalls))
     given, missing = _addresses(state, wanted.public_net)
     kind = _server_type(wanted.server_type)
     location = _location(wanted.location, given)
@@ -79,7 +79,7 @@ def _check(state: State, wanted: _Create) -> _Order:
     keys = [find(state.ssh_keys, "SSH key", key) for key in wanted.ssh_keys]
     return _Order(
         kind=kind,
-        image=_image(wanted.image, kind),
+        image=fitting_image(wanted.image, kind.architecture),
         location=location,
         given=given,
         missing=missing,
@@ -95,11 +95,12 @@ def _server_type(key: Key) -> catalogue.ServerType:
     return kind
 
 
-def _image(key: Key, kind: catalogue.ServerType) -> catalogue.Image:
+def fitting_image(key: Key, architecture: catalogue.Architecture) -> catalogue.Image:
+    """The image with this id or name that such a server can start from. Raises ApiError."""
     named = [image for image in catalogue.IMAGES if str(key) in (str(image.id), image.name)]
-    fitting = [image for image in named if image.architecture == kind.architecture]
+    fitting = [image for image in named if image.architecture == architecture]
     if not fitting:
-        reason = f"is not for {kind.architecture}" if named else "not found"
+        reason = f"is not for {architecture}" if named else "not found"
         raise invalid("image", f"image '{key}' {reason}")
     return fitting[0]
 
@@ -138,12 +139,18 @@ def _free(ip: PrimaryIp, kind: AddressType) -> PrimaryIp:
     return ip
 
 
+def root_password(server: Server) -> str | None:
+    """A password for root where there is no key. It opens nothing here: no machine is told of it."""
+    return None if server.public_keys else secrets.token_urlsafe(15)
+
+
 async def create(request: Request) -> Response:
     """POST /servers"""
     wanted = await body(request, _Create)
     parts = cloud(request)
     state = parts.state
     order = _check(state, wanted)
+    parts.check_room(servers=1, primary_ips=len(order.missing))
     server = Server(
         id=state.new_id(),
         name=wanted.name,
@@ -166,13 +173,14 @@ async def create(request: Request) -> Response:
         firewall.servers.append(server.id)
         state.firewalls.save(firewall)
     action, next_actions = parts.power.create(server, start=wanted.start_after_create)
-    content = {
-        "server": render(parts, server),
-        "action": render_action(action),
-        "next_actions": [render_action(action) for action in next_actions],
-        "root_password": None if order.public_keys else secrets.token_urlsafe(15),
-    }
-    return JSONResponse(content, 201)
+    return KIND.answer(
+        parts,
+        server,
+        201,
+        action=render_action(action),
+        next_actions=[render_action(action) for action in next_actions],
+        root_password=root_password(server),
+    )
 
 
 routes = [Route("/servers", create, methods=["POST"])]

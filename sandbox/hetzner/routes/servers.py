@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import re
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 
-from .. import catalogue
+from .. import catalogue, pricing
 from ..addresses import pointers
-from ..context import Cloud, answer_action, body, by_id, cloud
+from ..context import Cloud, answer_action
 from ..errors import invalid, protected
-from ..listing import chosen, page
 from ..records import PrimaryIp, Server
-from .actions import resource_routes
 from .catalogue import render_image, render_location, render_server_type
-from .common import SORT_KEYS, Change, rename
+from .resource import Change, Kind
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 
@@ -41,7 +37,7 @@ def render(parts: Cloud, server: Server) -> dict[str, object]:
         "backup_window": server.backup_window,
         "outgoing_traffic": 0,
         "ingoing_traffic": 0,
-        "included_traffic": 20 * 1024**4,
+        "included_traffic": pricing.traffic(server.location),
         "protection": {
             "delete": server.delete_protection,
             "rebuild": server.rebuild_protection,
@@ -85,52 +81,23 @@ def check_host_name(name: str) -> None:
         raise invalid("name", "must be a valid hostname as per RFC 1123")
 
 
-async def listed(request: Request) -> Response:
-    """GET /servers"""
-    parts = cloud(request)
-    rows = chosen(
-        request,
-        parts.state.machines,
-        name=lambda server: server.name,
-        labels=lambda server: server.labels,
-    )
-    if wanted := request.query_params.getlist("status"):
-        rows = [row for row in rows if parts.power.status(row) in wanted]
-    return page(request, "servers", rows, lambda server: render(parts, server), SORT_KEYS)
+KIND = Kind("server", "server", lambda state: state.machines, render)
 
 
-async def get(request: Request) -> Response:
-    """GET /servers/{id}"""
-    parts = cloud(request)
-    server = by_id(request, parts.state.machines, "server")
-    return JSONResponse({"server": render(parts, server)})
-
-
-async def update(request: Request) -> Response:
-    """PUT /servers/{id}"""
-    parts = cloud(request)
-    server = by_id(request, parts.state.machines, "server")
-    change = await body(request, Change)
+def _changing(_server: Server, change: Change) -> None:
     if change.name is not None:
         check_host_name(change.name)
-    rename(parts.state.machines, "server", server, change)
-    return JSONResponse({"server": render(parts, server)})
 
 
-async def delete(request: Request) -> Response:
-    """DELETE /servers/{id}"""
-    parts = cloud(request)
-    server = by_id(request, parts.state.machines, "server")
+def _remove(parts: Cloud, server: Server) -> Response:
     if server.delete_protection:
-        raise protected("server", "deletion")
-    parts.actions.check_unlocked("server", server.id)
+        raise protected(KIND.title, "deletion")
+    parts.actions.check_unlocked(KIND.name, server.id)
     return answer_action(parts.power.delete(server), 200)
 
 
-routes = [
-    Route("/servers", listed),
-    Route("/servers/{id:int}", get),
-    Route("/servers/{id:int}", update, methods=["PUT"]),
-    Route("/servers/{id:int}", delete, methods=["DELETE"]),
-    *resource_routes("servers", "server"),
-]
+routes = KIND.routes(
+    _remove,
+    filters={"status": lambda parts, server: [parts.power.status(server)]},
+    changing=_changing,
+)

@@ -9,15 +9,15 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from .. import labels
-from ..context import body, by_id, check_name, cloud
+from ..context import Cloud, body, check_name, cloud
 from ..errors import invalid, not_unique
-from ..listing import chosen, page
 from ..records import SshKey
-from .common import SORT_KEYS, Change, Labels, Name, rename
+from .common import Labels, Name
+from .resource import Kind
 
 
 class _Create(BaseModel):
@@ -26,8 +26,7 @@ class _Create(BaseModel):
     labels: Labels = {}
 
 
-def render(key: SshKey) -> dict[str, object]:
-    """An SSH key as clients see it."""
+def _render(_parts: Cloud, key: SshKey) -> dict[str, object]:
     return {
         "id": key.id,
         "name": key.name,
@@ -36,6 +35,9 @@ def render(key: SshKey) -> dict[str, object]:
         "labels": key.labels,
         "created": key.created,
     }
+
+
+KIND = Kind("ssh_key", "SSH key", lambda state: state.ssh_keys, _render)
 
 
 def _fingerprint(text: str) -> str:
@@ -48,65 +50,32 @@ def _fingerprint(text: str) -> str:
     return hashlib.md5(blob, usedforsecurity=False).digest().hex(":")
 
 
-async def listed(request: Request) -> Response:
-    """GET /ssh_keys"""
-    rows = chosen(
-        request,
-        cloud(request).state.ssh_keys,
-        name=lambda key: key.name,
-        labels=lambda key: key.labels,
-    )
-    if wanted := request.query_params.get("fingerprint"):
-        rows = [row for row in rows if row.fingerprint == wanted]
-    return page(request, "ssh_keys", rows, render, SORT_KEYS)
-
-
 async def create(request: Request) -> Response:
     """POST /ssh_keys"""
     wanted = await body(request, _Create)
-    state = cloud(request).state
+    parts = cloud(request)
     labels.check(wanted.labels)
     public_key = wanted.public_key.strip()
     fingerprint = _fingerprint(public_key)
-    check_name(state.ssh_keys, "SSH key", wanted.name)
-    if any(key.fingerprint == fingerprint for key in state.ssh_keys):
+    check_name(parts.state.ssh_keys, KIND.title, wanted.name)
+    if any(key.fingerprint == fingerprint for key in parts.state.ssh_keys):
         raise not_unique("public_key", "SSH key with the same fingerprint already exists")
     key = SshKey(
-        id=state.new_id(),
+        id=parts.state.new_id(),
         name=wanted.name,
         labels=wanted.labels,
         public_key=public_key,
         fingerprint=fingerprint,
     )
-    state.ssh_keys.save(key)
-    return JSONResponse({"ssh_key": render(key)}, 201)
+    parts.state.ssh_keys.save(key)
+    return KIND.answer(parts, key, 201)
 
 
-async def get(request: Request) -> Response:
-    """GET /ssh_keys/{id}"""
-    key = by_id(request, cloud(request).state.ssh_keys, "SSH key")
-    return JSONResponse({"ssh_key": render(key)})
-
-
-async def update(request: Request) -> Response:
-    """PUT /ssh_keys/{id}"""
-    state = cloud(request).state
-    key = by_id(request, state.ssh_keys, "SSH key")
-    rename(state.ssh_keys, "SSH key", key, await body(request, Change))
-    return JSONResponse({"ssh_key": render(key)})
-
-
-async def delete(request: Request) -> Response:
-    """DELETE /ssh_keys/{id}"""
-    state = cloud(request).state
-    state.ssh_keys.delete(by_id(request, state.ssh_keys, "SSH key").id)
-    return Response(status_code=204)
+def _remove(parts: Cloud, key: SshKey) -> None:
+    parts.state.ssh_keys.delete(key.id)
 
 
 routes = [
-    Route("/ssh_keys", listed),
     Route("/ssh_keys", create, methods=["POST"]),
-    Route("/ssh_keys/{id:int}", get),
-    Route("/ssh_keys/{id:int}", update, methods=["PUT"]),
-    Route("/ssh_keys/{id:int}", delete, methods=["DELETE"]),
+    *KIND.routes(_remove, filters={"fingerprint": lambda _parts, key: [key.fingerprint]}),
 ]

@@ -7,18 +7,16 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from .. import dns, labels
-from ..context import answer_action, body, check_name, cloud, find, render_action
-from ..errors import ApiError, invalid, protected
-from ..listing import chosen, page
-from ..records import Zone
-from .actions import resource_routes
-from .common import SORT_KEYS, Labels
+from ..context import Cloud, answer_action, body, check_name, cloud, render_action
+from ..errors import ApiError, invalid
+from ..records import Action, Zone
+from .common import Labels
+from .resource import Kind, check_unprotected, protection
 
-KIND = "zone"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
 
@@ -33,20 +31,11 @@ class _Create(BaseModel):
     labels: Labels = {}
 
 
-class _Change(BaseModel):
-    labels: Labels | None = None
-
-
 class _Ttl(BaseModel):
     ttl: Ttl
 
 
-class _Protection(BaseModel):
-    delete: bool
-
-
-def render(zone: Zone) -> dict[str, object]:
-    """A zone as clients see it."""
+def _render(_parts: Cloud, zone: Zone) -> dict[str, object]:
     return {
         "id": zone.id,
         "name": zone.name,
@@ -68,22 +57,7 @@ def render(zone: Zone) -> dict[str, object]:
     }
 
 
-def named(request: Request) -> Zone:
-    """The zone that the path names by id or name. Raises ApiError `not_found`."""
-    return find(cloud(request).state.zones, KIND, request.path_params["zone"])
-
-
-async def listed(request: Request) -> Response:
-    """GET /zones"""
-    rows = chosen(
-        request,
-        cloud(request).state.zones,
-        name=lambda zone: zone.name,
-        labels=lambda zone: zone.labels,
-    )
-    if (mode := request.query_params.get("mode")) and mode != "primary":
-        rows = []
-    return page(request, "zones", rows, render, SORT_KEYS)
+KIND = Kind("zone", "zone", lambda state: state.zones, _render, by_name=True)
 
 
 async def create(request: Request) -> Response:
@@ -95,66 +69,38 @@ async def create(request: Request) -> Response:
         raise invalid("name", f"'{wanted.name}' is not a domain name in lower case")
     if wanted.mode != "primary":
         raise ApiError("unsupported_error", "zones in secondary mode are not part of this API")
-    check_name(parts.state.zones, KIND, wanted.name)
+    check_name(parts.state.zones, KIND.title, wanted.name)
     zone = dns.new_zone(parts.state.new_id(), wanted.name, wanted.ttl, wanted.labels)
     parts.state.zones.save(zone)
-    action = parts.actions.begin("create_zone", (KIND, zone.id))
-    return JSONResponse({"zone": render(zone), "action": render_action(action)}, 201)
+    action = parts.actions.begin("create_zone", (KIND.name, zone.id))
+    return KIND.answer(parts, zone, 201, action=render_action(action))
 
 
-async def get(request: Request) -> Response:
-    """GET /zones/{id or name}"""
-    return JSONResponse({"zone": render(named(request))})
+def _remove(parts: Cloud, zone: Zone) -> Response:
+    check_unprotected(KIND, zone)
+
+    async def act() -> None:
+        parts.state.zones.delete(zone.id)
+
+    return answer_action(parts.actions.begin("delete_zone", (KIND.name, zone.id), act=act))
 
 
-async def update(request: Request) -> Response:
-    """PUT /zones/{id or name}"""
-    zone = named(request)
-    change = await body(request, _Change)
-    if change.labels is not None:
-        labels.check(change.labels)
-        zone.labels = change.labels
-        cloud(request).state.zones.save(zone)
-    return JSONResponse({"zone": render(zone)})
+async def change_ttl(request: Request, parts: Cloud, zone: Zone) -> Action:
+    wanted = (await body(request, _Ttl)).ttl
+
+    async def act() -> None:
+        zone.ttl = wanted
+        dns.touch(zone)
+        parts.state.zones.save(zone)
+
+    return parts.actions.begin("change_ttl", (KIND.name, zone.id), act=act)
 
 
-async def delete(request: Request) -> Response:
-    """DELETE /zones/{id or name}"""
-    parts = cloud(request)
-    zone = named(request)
-    if zone.delete_protection:
-        raise protected(KIND, "deletion")
-    parts.state.zones.delete(zone.id)
-    return answer_action(parts.actions.begin("delete_zone", (KIND, zone.id)))
-
-
-async def change_ttl(request: Request) -> Response:
-    """POST /zones/{id or name}/actions/change_ttl"""
-    parts = cloud(request)
-    zone = named(request)
-    zone.ttl = (await body(request, _Ttl)).ttl
-    dns.touch(zone)
-    parts.state.zones.save(zone)
-    return answer_action(parts.actions.begin("change_ttl", (KIND, zone.id)))
-
-
-async def change_protection(request: Request) -> Response:
-    """POST /zones/{id or name}/actions/change_protection"""
-    parts = cloud(request)
-    zone = named(request)
-    zone.delete_protection = (await body(request, _Protection)).delete
-    parts.state.zones.save(zone)
-    return answer_action(parts.actions.begin("change_protection", (KIND, zone.id)))
-
-
-_ONE = "/zones/{zone}"
 routes = [
-    Route("/zones", listed),
     Route("/zones", create, methods=["POST"]),
-    *resource_routes("zones", KIND),
-    Route(_ONE, get),
-    Route(_ONE, update, methods=["PUT"]),
-    Route(_ONE, delete, methods=["DELETE"]),
-    Route(_ONE + "/actions/change_ttl", change_ttl, methods=["POST"]),
-    Route(_ONE + "/actions/change_protection", change_protection, methods=["POST"]),
+    *KIND.routes(
+        _remove,
+        filters={"mode": lambda _parts, _zone: ["primary"]},
+        commands=(change_ttl, protection(KIND)),
+    ),
 ]
