@@ -36,6 +36,13 @@ credentials = MediaCredentials(
     stack, settings, opts=pulumi.ResourceOptions(protect=settings.protect)
 )
 
+# An installation may fail, and what there is by then is protected too.
+cloud = Guard(
+    f"{stack}-cloud",
+    settings,
+    after=[deploy, install_host, host, server, records, credentials],
+)
+
 # "Setting up NixOS", "Configuring Plex" and "Configuring nginx": nix/ has the files.
 nixos = NixosHost(
     stack,
@@ -48,5 +55,5 @@ nixos = NixosHost(
     secrets=credentials.files,
 )
 
-Guard(stack, settings, after=[server, records, credentials, nixos])
+Guard(stack, settings, after=[cloud, nixos])
 export(settings, server, records, host)

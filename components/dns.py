@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import pulumi
 import pulumi_hcloud as hcloud
+from hcloud import APIException
 
+from components import hetzner, orphans
 from components.settings import Settings
 
 TTL = 300  # seconds; short, since a name that moves should not keep people out for a day
+
+
+class ZoneError(pulumi.RunError):
+    """There is no such zone. The message says where it was looked for."""
 
 
 class DnsRecords(pulumi.ComponentResource):
@@ -29,6 +35,9 @@ class DnsRecords(pulumi.ComponentResource):
     ) -> None:
         super().__init__("plex-on-nixos:index:DnsRecords", name, None, opts)
         values = {"A": ipv4, "AAAA": ipv6}
+        hooks = pulumi.ResourceHookBinding(
+            before_create=[_zone_hook(settings), orphans.hook("dns", name)]
+        )
         self.records = []
         if settings.dns == "hetzner":
             for kind, address in values.items():
@@ -39,7 +48,10 @@ class DnsRecords(pulumi.ComponentResource):
                     type=kind,
                     ttl=TTL,
                     records=[hcloud.ZoneRrsetRecordArgs(value=address)],
-                    opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+                    labels=hetzner.labels(name),
+                    opts=pulumi.ResourceOptions(
+                        parent=self, delete_before_replace=True, hooks=hooks
+                    ),
                 )
         else:
             self.records = [
@@ -47,6 +59,24 @@ class DnsRecords(pulumi.ComponentResource):
                 for kind, address in values.items()
             ]
         self.register_outputs({"records": self.records})
+
+
+def _zone_hook(settings: Settings) -> pulumi.ResourceHook:
+    def before_create(_: pulumi.ResourceHookArgs) -> None:
+        with hetzner.asking("dnsZone: cannot be looked up") as client:
+            try:
+                client.zones.get(settings.dns_zone)
+            except APIException as error:
+                if error.code != "not_found":
+                    raise
+                raise ZoneError(
+                    f"dnsZone: {settings.dns_zone} is no zone of the project that hcloud:token belongs "
+                    "to. Make it in Hetzner's console, or set dns to external."
+                ) from None
+
+    return pulumi.ResourceHook(
+        "dns-zone", before_create, pulumi.ResourceHookOptions(on_dry_run=True)
+    )
 
 
 def relative(domain: str, zone: str) -> str:

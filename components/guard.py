@@ -11,7 +11,7 @@ from components.settings import Settings
 
 
 class Guard(pulumi.ComponentResource):
-    """A protected leaf that depends on everything else.
+    """A protected leaf that depends on everything in `after`.
 
     Destroying begins with the leaves. `protect` on the server alone would let its firewall, records and
     addresses go first.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pulumi
 import pulumi_hcloud as hcloud
 
-from components import catalogue
+from components import catalogue, completion, hetzner, orphans
+from components.payload import installer_file
 from components.pins import Pin
 from components.ports import EVERYWHERE, SSH, Port, open_ports
 from components.rendering import NIX, render
@@ -38,8 +39,11 @@ class PlexServer(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("plex-on-nixos:index:PlexServer", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        labels = {"project": "plex-on-nixos", "stack": name}
+        labels = hetzner.labels(name)
+        complete = completion.hook()
+        hooks = pulumi.ResourceHookBinding(
+            before_create=[orphans.hook("server", name)], before_update=[complete]
+        )
 
         def address(kind: str) -> hcloud.PrimaryIp:
             return hcloud.PrimaryIp(
@@ -55,10 +59,13 @@ class PlexServer(pulumi.ComponentResource):
                     parent=self,
                     protect=settings.protect,
                     ignore_changes=["location"],
+                    delete_before_replace=True,
+                    hooks=hooks,
                 ),
             )
 
         ipv4, ipv6 = address("ipv4"), address("ipv6")
+        child = pulumi.ResourceOptions(parent=self, delete_before_replace=True, hooks=hooks)
         firewall = hcloud.Firewall(
             name,
             rules=[_rule(port, settings) for port in open_ports(lan=settings.plex_lan_ports)],
@@ -94,7 +101,7 @@ class PlexServer(pulumi.ComponentResource):
                 # Each of these would replace the server, and none matters to one that is installed.
                 ignore_changes=["image", "userData", "sshKeys", "location"],
                 delete_before_replace=True,
-                hooks=catalogue.hooks(settings),
+                hooks=pulumi.ResourceHookBinding.merge(catalogue.hooks(settings), hooks),
             ),
         )
         self.ipv4 = ipv4.ip_address
@@ -105,7 +112,9 @@ class PlexServer(pulumi.ComponentResource):
                 primary_ip_id=ip.id.apply(int),
                 ip_address=text,
                 dns_ptr=settings.domain,
-                opts=child,
+                opts=pulumi.ResourceOptions(
+                    parent=self, hooks=pulumi.ResourceHookBinding(before_update=[complete])
+                ),
             )
         self.register_outputs({"ipv4": self.ipv4, "ipv6": self.ipv6})
 
@@ -130,9 +139,8 @@ def user_data(install_host_key: str, installer: Pin) -> str:
         "cloud-init.yaml.j2",
         {
             "install_host_key": install_host_key,
+            "installer": installer_file(installer),
             "kexec_script": (NIX / "host" / "kexec.sh").read_text(),
-            "installer_url": installer.url,
-            "installer_sha256": installer.sha256,
         },
     )
     if len(text.encode()) > 32 * 1024:

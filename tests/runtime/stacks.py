@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from sandbox import toolchain
+from tests.runtime.engine import Engine, RunFailed
 from tests.runtime.sshd import Sshd
+
+__all__ = ["CommandStack", "RunFailed"]
 
 PROGRAM = Path(__file__).parent / "one_command"
 
@@ -33,10 +31,6 @@ class Inputs(TypedDict, total=False):
     add_previous_output_in_env: bool
 
 
-class RunFailed(Exception):  # noqa: N818 - what happened is the whole point of it
-    """Pulumi did not succeed; the text is all that it printed."""
-
-
 @dataclass
 class CommandStack:
     """A stack of one command on one server. Every argument may change from run to run."""
@@ -46,13 +40,12 @@ class CommandStack:
     printed: str = ""
     """What the engine printed in the last run."""
 
-    _running: list[subprocess.Popen[str]] = field(default_factory=list)
+    _engine: Engine = field(init=False)
 
     def __post_init__(self) -> None:
         shutil.copytree(PROGRAM, self.directory)
-        (self.directory / "state").mkdir()
-        toolchain.install_plugins(self.directory / "home")
-        self._pulumi("stack", "init", "test")
+        self._engine = Engine(self.directory, self.directory)
+        self._engine.run("stack", "init", "test")
 
     def up(
         self,
@@ -69,27 +62,35 @@ class CommandStack:
         Raises `RunFailed`.
         """
         arguments = self._arguments(host_key, dial_error_limit, timeout, inputs)
-        self._pulumi("up", "--yes", "--skip-preview", seen=seen, ONE_COMMAND=arguments)
-        printed = self.printed
-        outputs: dict[str, str] = json.loads(self._pulumi("stack", "output", "--json"))
-        self.printed = printed
+        try:
+            self._engine.run(
+                "up",
+                "--yes",
+                "--skip-preview",
+                seen=seen,
+                environment={"ONE_COMMAND": arguments},
+            )
+        finally:
+            self.printed = self._engine.printed
+        outputs: dict[str, str] = json.loads(self._engine.run("stack", "output", "--json"))
         return outputs
 
     def preview(self, **inputs: Unpack[Inputs]) -> None:
         """Preview the stack. Raises `RunFailed`."""
-        self._pulumi("preview", ONE_COMMAND=self._arguments(None, 0, None, inputs))
+        arguments = self._arguments(None, 0, None, inputs)
+        self.printed = self._engine.run("preview", environment={"ONE_COMMAND": arguments})
 
     def interrupt(self) -> None:
         """Break the run off that is going on, as Ctrl-C does."""
-        self._running[-1].send_signal(signal.SIGINT)
+        self._engine.interrupt()
 
     def destroy(self) -> None:
         """Delete the command."""
-        self._pulumi("destroy", "--yes", "--skip-preview")
+        self._engine.run("destroy", "--yes", "--skip-preview")
 
     def state(self) -> str:
         """Everything that the backend keeps, as it lies on disk."""
-        files = (self.directory / "state").rglob("*")
+        files = self._engine.backend.rglob("*")
         return "\n".join(file.read_text() for file in files if file.is_file())
 
     def _arguments(
@@ -105,42 +106,3 @@ class CommandStack:
         }
         given = {"add_previous_output_in_env": False, **inputs}
         return json.dumps({"connection": connection, "inputs": given, "timeout": timeout})
-
-    def _pulumi(
-        self,
-        *words: str,
-        seen: Callable[[str], None] = lambda _line: None,
-        **environment: str,
-    ) -> str:
-        tools = toolchain.locations()
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        inherited = {name: value for name, value in os.environ.items() if name != "SSH_AUTH_SOCK"}
-        process = subprocess.Popen(
-            [tools.pulumi, *words, "--non-interactive", "--color", "never"],
-            cwd=self.directory,
-            env={
-                **inherited,
-                "PATH": path,
-                "PULUMI_HOME": str(self.directory / "home"),
-                "PULUMI_BACKEND_URL": f"file://{self.directory / 'state'}",
-                "PULUMI_CONFIG_PASSPHRASE": "of a test",
-                "PULUMI_SKIP_UPDATE_CHECK": "1",
-                **environment,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self._running.append(process)
-        lines = []
-        assert process.stdout
-        with process.stdout as output:
-            for line in output:
-                lines.append(line)
-                seen(line.rstrip())
-        self._running.remove(process)
-        self.printed = "".join(lines)
-        if process.wait() != 0:
-            raise RunFailed(self.printed)
-        return self.printed

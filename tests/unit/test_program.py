@@ -123,19 +123,33 @@ def test_a_second_stack_in_the_same_project_has_names_of_its_own(plain: Run) -> 
 # The guard: destroying begins with what nothing depends on, and stops there.
 
 
-def test_everything_stands_behind_the_guard(plain: Run) -> None:
-    guard = plain.one("RandomId", f"{STACK}-guard")
-    by_urn = {each.urn: each for each in plain.resources}
-
-    behind: set[str] = set()
-    ahead = [guard.urn]
+def behind(run: Run, guard: str) -> set[str]:
+    """What the guard of that name depends on, and the guard itself, by URN."""
+    by_urn = {each.urn: each for each in run.resources}
+    ahead = [run.one("RandomId", guard).urn]
+    found = set(ahead)
     while ahead:
         for urn in by_urn[ahead.pop()].request.dependencies:
-            if urn not in behind:
-                behind.add(urn)
+            if urn not in found:
+                found.add(urn)
                 ahead.append(urn)
+    return found
 
-    assert behind | {guard.urn} >= {each.urn for each in plain.resources if each.request.custom}
+
+def test_everything_stands_behind_the_guard(plain: Run) -> None:
+    everything = {each.urn for each in plain.resources if each.request.custom}
+
+    assert behind(plain, f"{STACK}-guard") >= everything
+
+
+def test_while_the_host_is_being_installed_the_cloud_has_a_guard_already(plain: Run) -> None:
+    commands = {each.urn for each in plain.of("Command")}
+    last = plain.one("RandomId", f"{STACK}-guard").urn
+    everything = {each.urn for each in plain.resources if each.request.custom}
+    first = behind(plain, f"{STACK}-cloud-guard")
+
+    assert first >= everything - commands - {last}
+    assert not first & commands
 
 
 @pytest.mark.parametrize("protect", [True, False])

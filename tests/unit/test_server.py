@@ -145,9 +145,30 @@ def test_both_addresses_have_the_domain_in_reverse_dns(run: Run) -> None:
 def test_what_is_asked_of_hetzner_is_asked_in_hooks(run: Run) -> None:
     hooks = run.one("Server").request.hooks
 
-    assert hooks.before_create
-    assert hooks.before_update
-    assert {*hooks.before_create, *hooks.before_update} == set(run.resource_hooks)
+    assert list(hooks.before_create) == ["server-type", "server-orphans"]
+    assert list(hooks.before_update) == ["server-type-change", "completion"]
+
+
+def test_what_exists_already_is_looked_up_before_anything_is_made(run: Run) -> None:
+    for kind in ("PrimaryIp", "Firewall", "SshKey", "Server", "ZoneRrset"):
+        for each in run.of(kind):
+            assert any(hook.endswith("-orphans") for hook in each.request.hooks.before_create), kind
+            # What is looked for must not be what is being replaced.
+            assert each.request.deleteBeforeReplace, kind
+            assert each.inputs["labels"] == {"project": "plex-on-nixos", "stack": STACK}
+
+
+def test_what_may_be_half_made_is_compared_before_it_is_updated(run: Run) -> None:
+    for kind in ("PrimaryIp", "Server", "Rdns"):
+        for each in run.of(kind):
+            assert "completion" in each.request.hooks.before_update, kind
+
+
+def test_hooks_leave_a_destroy_alone(run: Run) -> None:
+    # The engine would look for them, and a destroy does not run the program.
+    for each in run.resources:
+        assert not each.request.hooks.before_delete
+        assert not each.request.hooks.after_delete
 
 
 # DNS
