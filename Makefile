@@ -56,8 +56,15 @@ requirements: $(VENV)/.complete ## Pin requirements*.txt anew, with hashes
 venv: $(VENV)/.complete ## The Python environment of the sandbox and the tests; prints its python
 	@echo $(IN_VENV)
 
+# One at a time, where the computer has flock: two that fill the same folder leave half of each.
 $(VENV)/.complete:
-	@echo "Python packages into $(VENV)"
-	@$(PYTHON) -m venv --clear $(VENV) || { echo 'python3 cannot make virtual environments: apt install python3-venv' >&2; exit 1; }
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	@touch $@
+	@mkdir -p $(dir $(VENV))
+	@$(if $(shell command -v flock),flock $(VENV).lock) $(MAKE) --no-print-directory new-venv
+
+.PHONY: new-venv
+new-venv:
+	@[ ! -e $(VENV)/.complete ] || exit 0; \
+	echo "Python packages into $(VENV)"; \
+	$(PYTHON) -m venv --clear $(VENV) || { echo 'python3 cannot make virtual environments: apt install python3-venv' >&2; exit 1; }; \
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt && \
+	touch $(VENV)/.complete
