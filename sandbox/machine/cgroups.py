@@ -31,8 +31,9 @@ def processes(name: str) -> set[int]:
     return {
         int(pid)
         for top in hierarchies()
-        for members in (top / name).rglob("cgroup.procs")
-        for pid in _read(members).split()
+        # Groups below may go while this looks, which os.walk does not mind.
+        for folder, _, _ in os.walk(top / name)
+        for pid in _read(Path(folder) / "cgroup.procs").split()
         if pid != "0"
     }
 

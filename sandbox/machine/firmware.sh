@@ -4,8 +4,8 @@
 #
 # Run in a mount namespace of its own, which ends with the machine and takes every mount along. In the environment:
 #   NAME       of the machine, its network namespace and its control groups
-#   MACHINE    its folder: firmware/ (what a machine may write), ubuntu/ (the first system's changes), network (a file)
-#   FIRST_HOSTNAME  what the first system is called
+#   MACHINE    its folder: firmware/ (what a machine may write), network (a file)
+#   FIRMWARE   bios or uefi: what it takes for a boot loader
 #   CGROUPS    the hierarchies in which it gets a control group
 #   LOOP       the loop device that is the disk, for example loop3
 #   DISK_ID    the disk's name in /dev/disk/by-id
@@ -23,7 +23,7 @@ done
 mount --bind "/run/netns/$NAME" "$MACHINE/network"
 mount -t tmpfs -o mode=755,size=50% memory /run
 cd /run
-mkdir root machine layers upper work dev disk disk/by-id disk/by-label
+mkdir root system machine layers upper work dev disk disk/by-id disk/by-label
 : >network
 mount --bind "$MACHINE/network" network
 mount --bind "$MACHINE" machine
@@ -38,70 +38,145 @@ for layer; do
       lower_usr=${lower_usr+$lower_usr:}/run/layers/$number/usr
       ;;
   esac
+  base=$number
   number=$((number + 1))
 done
 
-set --
-for numbers in "/sys/block/$LOOP/dev" "/sys/block/$LOOP/$LOOP"p*/dev; do
-  [ -e "$numbers" ] || continue
-  part=$(cat "${numbers%/dev}/partition" 2>/dev/null || :)
-  IFS=: read -r major minor <"$numbers"
-  mknod -m 660 "dev/sda$part" b "$major" "$minor"
-  set -- "$@" --bind="/run/dev/sda$part:/dev/sda$part"
-  ln -s "../../sda$part" "disk/by-id/$DISK_ID${part:+-part$part}"
-  label=$(blkid -p -o value -s LABEL "dev/sda$part" || :)
-  [ -z "$label" ] || ln -sfn "../../sda$part" "disk/by-label/$label"
-done
+about() {
+  blkid -p -o value -s "$1" "$2" 2>/dev/null || :
+}
 
-# A boot loader is where a partition has its file; the file's default entry says what is PID 1.
-default_init() {
+# Makes dev/sda and a node for each partition that the kernel has been told of, with their names in /dev/disk.
+nodes() {
+  rm -rf dev/* disk/*/*
+  for numbers in "/sys/block/$LOOP/dev" "/sys/block/$LOOP/$LOOP"p*/dev; do
+    [ -e "$numbers" ] || continue
+    part=$(cat "${numbers%/dev}/partition" 2>/dev/null || :)
+    IFS=: read -r major minor <"$numbers"
+    mknod -m 660 "dev/sda$part" b "$major" "$minor"
+    ln -s "../../sda$part" "disk/by-id/$DISK_ID${part:+-part$part}"
+    label=$(about LABEL "dev/sda$part")
+    [ -z "$label" ] || ln -sfn "../../sda$part" "disk/by-label/$label"
+  done
+}
+nodes
+
+# A BIOS starts what is in the disk's first sector, UEFI what an EFI partition has where removable media have it.
+has_boot_loader() {
+  if [ "$FIRMWARE" = bios ]; then
+    [ "$(dd if=dev/sda bs=1 skip=384 count=4 2>/dev/null)" = GRUB ]
+    return
+  fi
+  for node in dev/sda?*; do
+    [ "$(about TYPE "$node")" != vfat ] ||
+      [ ! -e "machine/firmware/esp/$(about UUID "$node")/EFI/BOOT/BOOTX64.EFI" ] || return 0
+  done
+  return 1
+}
+
+# The default entry of GRUB's file says what is PID 1, and which file holds what the initrd would do.
+default_entry() {
   awk '
     /^[[:space:]]*set default=/ && !chosen { gsub(/[^0-9]/, ""); wanted = $0 + 0; chosen = 1 }
-    match($0, /init=[^[:space:]"]+/) { entries[count++] = substr($0, RSTART + 5, RLENGTH - 5) }
-    END { if (count) print (wanted < count ? entries[wanted] : entries[0]) }
+    match($0, /init=[^[:space:]"]+/) { inits[count++] = substr($0, RSTART + 5, RLENGTH - 5) }
+    $1 == "initrd" && count { initrds[count - 1] = $2 }
+    END { if (wanted >= count) wanted = 0; print inits[wanted], initrds[wanted] }
   ' "$1"
 }
 
 mount_installed() {
   for node in dev/sda?*; do
-    [ "$(blkid -p -o value -s TYPE "$node" 2>/dev/null || :)" = ext4 ] || continue
+    [ "$(about TYPE "$node")" = ext4 ] || continue
     mount "$node" root
     if [ -e root/boot/grub/grub.cfg ]; then
-      init=$(default_init root/boot/grub/grub.cfg)
-      [ -z "$init" ] || return 0
+      entry=$(default_entry root/boot/grub/grub.cfg)
+      init=${entry% *}
+      initrd=root${entry#* }
+      if [ -n "$init" ]; then
+        grow "$node" "$initrd"
+        return
+      fi
     fi
     umount root
   done
   return 1
 }
 
+# Runs a line of shell with the base root's programs, whatever this computer has, and the machine's devices.
+in_base() {
+  # shellcheck disable=SC2016 # expanded by the shell inside
+  unshare --mount sh -euc 'mount --bind /run/dev "$1/dev"; exec chroot "$1" sh -euc "$2"' sh "/run/layers/$base" "$1"
+}
+
+# On a disk that has grown: the partition and its file system too, if the initrd says so. (Growing one that is
+# mounted takes a capability that a container's root does not always have.)
+grow() {
+  number=${1#dev/sda}
+  partition=/sys/block/$LOOP/${LOOP}p$number
+  after=$(($(cat "/sys/block/$LOOP/size") - $(cat "$partition/start") - $(cat "$partition/size")))
+  if [ "$after" -lt 8192 ] || ! grep -qx growpart "$2"; then
+    return 0
+  fi
+  grows=$(awk '$1 == "/" && $4 ~ /x-systemd.growfs/' "$2")
+  umount root
+  in_base "echo ', +' | sfdisk --quiet --no-reread --no-tell-kernel -N $number /dev/sda"
+  partx --delete "/dev/$LOOP" || :
+  partx --add "/dev/$LOOP"
+  nodes
+  [ -z "$grows" ] || in_base "e2fsck -fp /dev/sda$number && resize2fs /dev/sda$number"
+  mount "$1" root
+}
+
+# What the first system writes lies on the partition that its image came with, and goes with it.
+mount_ubuntu() {
+  for node in dev/sda?*; do
+    [ "$(about LABEL "$node")" = cloudimg-rootfs ] || continue
+    mount "$node" system
+    mkdir -p system/upper system/work
+    mount -t overlay -o "lowerdir=/run/layers/0:$lower,upperdir=/run/system/upper,workdir=/run/system/work" root root
+    return
+  done
+  return 1
+}
+
+# What was only loaded was in memory.
+rm -f machine/firmware/loaded
 if [ -e machine/firmware/kexec ]; then
   stage=installer
-  hostname=nixos-installer
   mv machine/firmware/kexec kexec
   mount -t overlay -o "lowerdir=/run/layers/1:$lower,upperdir=/run/upper,workdir=/run/work" root root
   chroot root /usr/local/sbin/take-over <kexec
-elif mount_installed; then
+elif has_boot_loader && mount_installed; then
   stage=installed
-  hostname=
   mkdir -p root/usr
   mount -t overlay -o "ro,lowerdir=$lower_usr" usr root/usr
   for directory in bin sbin lib lib64; do
     [ -e "root/$directory" ] || ln -s "usr/$directory" "root/$directory"
   done
-else
+elif has_boot_loader && mount_ubuntu; then
   stage=ubuntu
-  hostname=$FIRST_HOSTNAME
-  upper=/run/machine/ubuntu/upper
-  mount -t overlay -o "lowerdir=/run/layers/0:$lower,upperdir=$upper,workdir=/run/machine/ubuntu/work" root root
+  # cloud-init is to find a virtual server, not a container.
+  init=/usr/lib/sandbox/init
+else
+  stage=nothing
+  # The power button is a message to a system, and there is none.
+  trap '' TERM INT
 fi
 echo "$stage" >&3
 exec 3>&-
-echo "firmware: $(date -u +%H:%M:%S) $stage${init:+ $init}"
+echo "firmware: $(date -u +%H:%M:%S) $FIRMWARE: $stage${init:+ $init}"
+if [ "$stage" = nothing ]; then
+  echo "firmware: no bootable device"
+  exec sleep infinity
+fi
 
+set --
+for node in dev/*; do
+  set -- "$@" --bind="/run/$node:/$node"
+done
 # The machine's own network is its own to set up; the kernel's other settings stay as they are.
 export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
-exec systemd-nspawn --quiet --directory=/run/root --machine="$NAME" ${hostname:+--hostname="$hostname"} \
+exec systemd-nspawn --quiet --directory=/run/root --machine="$NAME" \
   --register=no --keep-unit --kill-signal=SIGRTMIN+4 --console=read-only \
   --network-namespace-path=/run/network --capability=CAP_NET_ADMIN --system-call-filter='~swapon swapoff' \
   --resolv-conf=off --timezone=off --link-journal=no \

@@ -43,10 +43,7 @@ class Fleet:
     async def create(self, spec: MachineSpec) -> None:
         """Make the disk and power the machine on; returns when the firmware has started it."""
         async with self._lock(spec.server_id):
-            machine = Machine(spec, self._folder(spec.server_id), self._world, self._layers)
-            machine.prepare()
-            self._machines[spec.server_id] = machine
-            await self._start(machine)
+            await self._create(spec)
 
     async def power_on(self, server_id: int) -> None:
         """Start a machine that has a disk. Does nothing if it is running."""
@@ -67,6 +64,27 @@ class Fleet:
         async with self._lock(server_id):
             await self._machines[server_id].power_off()
             await self._start(self._machines[server_id])
+
+    async def reboot(self, server_id: int) -> None:
+        """Press ctrl-alt-del: the system restarts politely. Does nothing if the machine is off."""
+        self._machines[server_id].reboot()
+
+    async def rebuild(self, spec: MachineSpec) -> None:
+        """Cut the power, throw the disk away, make one with the image of `spec`, and start from it."""
+        async with self._lock(spec.server_id):
+            machine = self._machines.pop(spec.server_id, None)
+            if machine is not None:
+                await machine.delete()
+            await self._create(spec)
+
+    async def resize(self, server_id: int, gigabytes: int) -> None:
+        """Let the disk grow to that size.
+
+        Raises:
+            MachineError: the machine is on, or the disk is larger already.
+        """
+        async with self._lock(server_id):
+            self._machines[server_id].resize(gigabytes)
 
     async def delete(self, server_id: int) -> None:
         """Remove the machine and all that belongs to it. Does nothing if there is none."""
@@ -104,6 +122,12 @@ class Fleet:
     async def close(self) -> None:
         """Stop all machines, politely first. Disks stay, and `resume` starts what had power."""
         await asyncio.gather(*(machine.stop(_PATIENCE) for machine in self._machines.values()))
+
+    async def _create(self, spec: MachineSpec) -> None:
+        machine = Machine(spec, self._folder(spec.server_id), self._world, self._layers)
+        await machine.prepare()
+        self._machines[spec.server_id] = machine
+        await self._start(machine)
 
     async def _start(self, machine: Machine) -> None:
         server_id = machine.spec.server_id

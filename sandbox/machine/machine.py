@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from sandbox.hetzner.machines import MachineSpec
-from sandbox.machine import cgroups, disk, network, seed
+from sandbox.machine import cgroups, disk, network
 from sandbox.machine.layers import Layers
 from sandbox.machine.run import environment
 
@@ -21,7 +22,7 @@ _REBOOTED = 133
 
 
 class MachineError(Exception):
-    """A machine could not be started. The message has the end of its console."""
+    """A machine could not be started, with the end of its console; or its disk not be resized."""
 
 
 class Machine:
@@ -37,7 +38,7 @@ class Machine:
         self.spec = spec
         self.name = f"{world}-m{spec.server_id}"
         self.stage: str | None = None
-        """What booted last: "ubuntu", "installer" or "installed"; None while there is no power."""
+        """What booted last: "ubuntu", "installer", "installed" or "nothing"; None while there is no power."""
         self._directory = directory
         self._world = world
         self._layers = layers
@@ -78,22 +79,23 @@ class Machine:
         """Whether the machine has power. It has, while it reboots."""
         return self._life is not None and not self._life.done()
 
-    def prepare(self) -> None:
-        """Make the folder, the disk and the first system's own files. Does nothing if they are there."""
+    async def prepare(self) -> None:
+        """Make the folder and the disk, with the image on it. Does nothing if they are there."""
         if (self._directory / "spec.json").exists():
             return
         shutil.rmtree(self._directory, ignore_errors=True)
-        upper = self._directory / "ubuntu" / "upper"
-        for folder in (upper, self._directory / "ubuntu" / "work", self._directory / "firmware"):
-            folder.mkdir(parents=True)
+        hardware = self._directory / "firmware" / "dmi"
+        hardware.mkdir(parents=True)
+        for name, value in (
+            ("sys_vendor", "Hetzner"),
+            ("product_name", "vServer"),
+            ("product_serial", str(self.spec.server_id)),
+        ):
+            (hardware / name).write_text(f"{value}\n")
         (self._directory / "network").touch()
         self.console.touch(mode=0o600)
-        disk.make(self._image, self.spec.disk_gigabytes)
-        seed.write(self.spec, upper)
-        made = self._directory / ".spec.json"
-        made.touch(mode=0o600)
-        made.write_text(json.dumps(asdict(self.spec)))
-        made.rename(self._directory / "spec.json")
+        await disk.make(self._image, self.spec.disk_gigabytes, self._layers.base)
+        self._save()
 
     async def power_on(self) -> None:
         """Start; returns when the firmware has chosen what boots. Does nothing if it is on.
@@ -114,6 +116,28 @@ class Machine:
             with suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGTERM)
 
+    def reboot(self) -> None:
+        """Press ctrl-alt-del: ask the system to restart. Does nothing if it is off."""
+        if (pid := self.pid) is not None:
+            with suppress(ProcessLookupError):
+                # What a kernel does with these keys.
+                os.kill(pid, signal.SIGINT)
+
+    def resize(self, gigabytes: int) -> None:
+        """Let the disk grow.
+
+        Raises:
+            MachineError: the machine is on, or the disk is larger already.
+        """
+        if self.running():
+            raise MachineError(f"{self.spec.name} is on; its disk can only grow while it is off")
+        if gigabytes < self.spec.disk_gigabytes:
+            had = self.spec.disk_gigabytes
+            raise MachineError(f"the disk of {self.spec.name} has {had} GB, more than {gigabytes}")
+        disk.grow(self._image, gigabytes)
+        self.spec = replace(self.spec, disk_gigabytes=gigabytes)
+        self._save()
+
     async def power_off(self) -> None:
         """Cut the power; returns when nothing of it runs, is mounted or attached."""
         self._power.unlink(missing_ok=True)
@@ -122,6 +146,9 @@ class Machine:
     async def stop(self, seconds: float) -> None:
         """Shut down, and cut the power after `seconds`. The machine stays one that had power."""
         had_power = self.had_power
+        if self.stage == "nothing":
+            # Nobody is there who could stop of their own accord.
+            seconds = 0
         self.shutdown()
         if self._life is not None:
             with suppress(TimeoutError):
@@ -134,6 +161,12 @@ class Machine:
         """Cut the power and remove everything."""
         await self.power_off()
         await asyncio.to_thread(shutil.rmtree, self._directory)
+
+    def _save(self) -> None:
+        made = self._directory / ".spec.json"
+        made.touch(mode=0o600)
+        made.write_text(json.dumps(asdict(self.spec)))
+        made.rename(self._directory / "spec.json")
 
     @property
     def _image(self) -> Path:
@@ -217,8 +250,9 @@ class Machine:
             **environment(),
             "NAME": self.name,
             "MACHINE": str(self._directory),
-            "FIRST_HOSTNAME": self.spec.name,
             "CGROUPS": " ".join(str(path) for path in cgroups.hierarchies()),
             "LOOP": device,
             "DISK_ID": f"scsi-0QEMU_QEMU_HARDDISK_{self.spec.server_id}",
+            # Hetzner has servers with either, and tells nobody beforehand which one it will be.
+            "FIRMWARE": "uefi" if self.spec.server_id % 2 else "bios",
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from contextlib import suppress
 
 from sandbox.hetzner.machines import MachineSpec
@@ -10,24 +9,6 @@ from sandbox.machine.run import CommandError, run
 
 SWITCH = "switch"
 """The bridge in the world's namespace."""
-
-
-def address(spec: MachineSpec) -> str | None:
-    """The host's address in the machine's IPv6 network."""
-    if spec.ipv6_network is None:
-        return None
-    return str(ipaddress.IPv6Network(spec.ipv6_network)[1])
-
-
-def network(spec: MachineSpec) -> str:
-    """The interface as the image's own first boot would set it up, for systemd-networkd."""
-    lines = ["[Match]", "Name=eth0", "", "[Network]", "IPv6AcceptRA=no"]
-    if spec.ipv4 is not None:
-        lines += ["DHCP=ipv4", "", "[DHCPv4]", "ClientIdentifier=mac", "UseHostname=no"]
-    if (own := address(spec)) is not None:
-        lines += ["", "[Address]", f"Address={own}/64", "DuplicateAddressDetection=none"]
-        lines += ["", "[Route]", "Destination=::/0", "Gateway=fe80::1"]
-    return "\n".join(lines) + "\n"
 
 
 async def plug(world: str, name: str, spec: MachineSpec) -> None:

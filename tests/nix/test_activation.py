@@ -366,3 +366,22 @@ def test_the_default_is_what_was_made_it_and_the_newest_follow(
     booted = [line.split("init=")[1].split()[0] for line in text.splitlines() if "init=" in line]
     assert booted == [f"{path}/init" for path in [made[4], *reversed(made[2:])]]
     assert "set default=0" in text
+
+
+def test_a_boot_loader_is_written_in_a_machine_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = tmp_path / "sda"
+    disk.write_bytes(bytes(512))
+    efi = tmp_path / "efi/EFI/BOOT/BOOTX64.EFI"
+    monkeypatch.setattr(install_grub, "FIRMWARE", tmp_path / "firmware")
+    install_grub.install_loader(str(efi), [str(disk)])
+    assert disk.read_bytes() == bytes(512)
+
+    (tmp_path / "firmware").mkdir()
+    with pytest.raises(SystemExit, match="efi doesn't look like an EFI partition"):
+        install_grub.install_loader(str(efi), [str(disk)])
+    install_grub.install_loader("", [str(disk)])
+    assert disk.read_bytes()[384:388] == b"GRUB"
+    with pytest.raises(SystemExit, match=r"cannot find a device for .*/sdb"):
+        install_grub.install_loader("", [str(tmp_path / "sdb")])

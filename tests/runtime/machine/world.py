@@ -1,4 +1,4 @@
-"""The least world that a machine needs: a bridge in a namespace, with a web server and somebody who dials."""
+"""The least world that a machine needs: the sandbox's network, DHCP, metadata, a web server, and a caller."""
 
 from __future__ import annotations
 
@@ -13,9 +13,24 @@ from types import TracebackType
 from typing import Self
 
 from sandbox.hetzner.machines import MachineSpec
+from sandbox.world import addresses, network
 
-_ADDRESS = "2001:db8:ffff::1"
-_URL = f"http://[{_ADDRESS}]:8080"
+URL = f"http://[{addresses.LAPTOP6}]:8080"
+
+
+def spec(server_id: int, user_data: str = "", public_key: str = "") -> MachineSpec:
+    """A server of the world; its id, below 10, decides what addresses it has."""
+    return MachineSpec(
+        server_id=server_id,
+        name=f"machine-{server_id}",
+        image="ubuntu-24.04",
+        user_data=user_data,
+        ssh_keys=(public_key,),
+        ipv4=f"203.0.113.{server_id}",
+        ipv6_network=f"2001:db8:{server_id}::/64",
+        mac=f"96:00:00:00:00:{server_id:02x}",
+        disk_gigabytes=20,
+    )
 
 
 class World:
@@ -42,23 +57,27 @@ class World:
             "/dev/null",
         ]
         _run("openssl", "req", "-x509", *ca, "-subj", "/CN=Test", "-out", str(self.certificate))
-        _run("ip", "netns", "add", self.name)
-        self.run("ip", "link", "set", "lo", "up")
-        # Without an address of its own it would have a machine's, and another when that goes.
-        self.run("ip", "link", "add", "switch", "address", "02:00:00:00:00:01", "type", "bridge")
-        self.run("ip", "link", "set", "switch", "up")
-        for address in ("fe80::1/64", f"{_ADDRESS}/64"):
-            self.run("ip", "address", "add", address, "dev", "switch", "nodad")
-        self.run("sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding")
-        self.run("ip", "route", "add", "2001:db8::/32", "dev", "switch")
-        serve = [sys.executable, "-m", "http.server", "--bind", _ADDRESS, "8080"]
-        # It would fill the terminal with requests.
-        self._server = subprocess.Popen(
-            self._inside(*serve),
-            cwd=self._web,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+        network.up(self.name)
+        self._processes = [
+            # It would fill the terminal with requests.
+            subprocess.Popen(
+                self._inside(
+                    *(sys.executable, "-m", "http.server", "--bind", addresses.LAPTOP6, "8080")
+                ),
+                cwd=self._web,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        ]
+        services = subprocess.Popen(
+            self._inside(
+                sys.executable, "-m", "tests.runtime.machine.services", str(self.directory)
+            ),
+            stdout=subprocess.PIPE,
         )
+        self._processes.append(services)
+        assert services.stdout is not None
+        assert services.stdout.readline() == b"ready\n"
         return self
 
     def __exit__(
@@ -67,9 +86,12 @@ class World:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._server.terminate()
-        self._server.wait()
-        _run("ip", "netns", "delete", self.name)
+        for process in self._processes:
+            process.terminate()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        network.down(self.name)
 
     def run(self, *command: str) -> str:
         """Run a program in the namespace and return what it printed."""
@@ -138,11 +160,11 @@ class Shell:
         """Run a script; a session that is cut, as by a reboot, ends it without an error.
 
         Raises:
-            AssertionError: the script ended with a status, or nobody answered in half a minute.
+            AssertionError: the script ended with a status, or nobody answered in two minutes.
         """
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while True:
-                status, out, err = await self._once(f"WORLD={shlex.quote(_URL)}\n{script}")
+                status, out, err = await self._once(f"WORLD={shlex.quote(URL)}\n{script}")
                 if status == 0 or (status == 255 and out):
                     return out
                 if status != 255:
@@ -155,10 +177,13 @@ class Shell:
     async def after(self, boot: str, script: str) -> str:
         """Run a script in another boot than that one."""
         same = f'[ "$(cat /proc/sys/kernel/random/boot_id)" != {shlex.quote(boot.strip())} ] || exit 75'
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while True:
+                # One that was cut short by the old boot's end has not come to its last line.
                 with contextlib.suppress(AssertionError):
-                    return await self(f"{same}\n{script}")
+                    out = await self(f"{same}\n{script}\necho whole")
+                    if out.endswith("whole\n"):
+                        return out.removesuffix("whole\n")
                 await asyncio.sleep(0.05)
 
     async def _once(self, script: str) -> tuple[int, str, str]:

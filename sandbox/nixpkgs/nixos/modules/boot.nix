@@ -15,10 +15,18 @@ let
     types.coercedTo (types.listOf types.str) (names: lib.genAttrs names (_: true)) (types.attrsOf types.bool)
   ) { };
 
+  devices = lib.unique (lib.filter (device: device != "nodev" && device != "") (grub.devices ++ [ grub.device ]));
+  # What is not at the path for removable media is found by firmware's variables only, which no machine here has.
+  efiFile = lib.optionalString grub.efiSupport (
+    cfg.loader.efi.efiSysMountPoint
+    + (if grub.efiInstallAsRemovable then "/EFI/BOOT/BOOTX64.EFI" else "/EFI/NixOS-boot/grubx64.efi")
+  );
+
   installer = pkgs.writeScript "install-grub.sh" ''
     #!/bin/sh
     exec ${pkgs.python3}/bin/python3 ${../activation/install_grub.py} ${toString grub.configurationLimit} \
-      ${toString (if cfg.loader.timeout == null then -1 else cfg.loader.timeout)} "$1"
+      ${toString (if cfg.loader.timeout == null then -1 else cfg.loader.timeout)} \
+      ${lib.escapeShellArg efiFile} "$1" ${lib.escapeShellArgs devices}
   '';
 in
 {
@@ -115,7 +123,7 @@ in
       wantedBy = [ "local-fs.target" ];
     };
     systemd.tmpfiles.rules = lib.optional cfg.tmp.cleanOnBoot "D! /tmp 1777 root root";
-    # A machine of the sandbox has its whole disk from the start.
+    # A machine of the sandbox has grown its partition and file system by now, in place of the initrd.
     systemd.services.growpart = lib.mkIf cfg.growPartition {
       description = "Grow the root partition";
       wantedBy = [ "multi-user.target" ];

@@ -37,7 +37,9 @@ let
       [ "stands in for the initial RAM disk" ]
       ++ lib.attrNames (lib.filterAttrs (_: wanted: wanted) config.boot.initrd.availableKernelModules)
       ++ lib.attrNames (lib.filterAttrs (_: wanted: wanted) config.boot.initrd.kernelModules)
-      ++ lib.mapAttrsToList (path: fs: "${path} ${fs.device} ${fs.fsType}") (
+      # A real system of these releases does this early, if not in its initrd: a machine's firmware reads it here.
+      ++ lib.optional config.boot.growPartition "growpart"
+      ++ lib.mapAttrsToList (path: fs: "${path} ${fs.device} ${fs.fsType} ${lib.concatStringsSep "," fs.options}") (
         lib.filterAttrs (path: fs: fs.neededForBoot || path == "/") config.fileSystems
       )
     )
