@@ -44,7 +44,12 @@ def _dropped(reason: str) -> bool:
 
 
 def hook(name: str, settings: Settings, *, minutes: int) -> pulumi.ErrorHook:
-    """An error hook for the command of that name, which also explains a host that was never reached."""
+    """An error hook for the command of that name, which also explains a host that was never reached.
+
+    Args:
+        name: the command's; that of the installation ends with "-install".
+        minutes: how long it dials.
+    """
 
     def on_error(args: pulumi.ErrorHookArgs) -> bool:
         if _UNREACHED in _reason(args.errors[0]):
@@ -54,6 +59,25 @@ def hook(name: str, settings: Settings, *, minutes: int) -> pulumi.ErrorHook:
                 "gave it, which means another machine at its address; or this computer is in none of the "
                 f"networks that may connect (sshNetworks: {', '.join(settings.ssh_networks)})."
             )
+            if name.endswith("-install"):
+                pulumi.log.error(_rebuild(args, protect=settings.protect))
         return decide(args.errors)
 
     return pulumi.ErrorHook(f"{name}-error", on_error)
+
+
+def _rebuild(args: pulumi.ErrorHookArgs, *, protect: bool) -> str:
+    (server,) = (args.new_inputs or {})["triggers"]
+    rebuild = [f"hcloud server rebuild --image ubuntu-24.04 {server}"]
+    if protect:
+        rebuild = [
+            f"hcloud server disable-protection {server} delete rebuild",
+            *rebuild,
+            f"hcloud server enable-protection {server} delete rebuild",
+        ]
+    commands = "".join(f"\n    {command}" for command in [*rebuild, "pulumi up"])
+    return (
+        f"{args.name}: if none of these is the case, the server may have lost its power while its disk was "
+        "being written, and boots nothing any more: Hetzner's console shows it. Nothing of yours is on it "
+        f"yet, so start from the beginning, at the same addresses:{commands}"
+    )

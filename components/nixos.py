@@ -10,12 +10,20 @@ import pulumi_hcloud as hcloud
 
 from components import configuration, errors
 from components.identity import SshIdentity
-from components.payload import payload
+from components.payload import installer_file, payload
 from components.rendering import NIX
 from components.settings import Settings
 
 _INSTALL_MINUTES = 30
 _DIAL_MINUTES = 5
+_INSTALL_SCRIPTS = (
+    "enter-installer.sh",
+    "install.sh",
+    "kexec.sh",
+    "kexec-failed.sh",
+    "reported.sh",
+    "system-disk.sh",
+)
 
 
 class NixosHost(pulumi.ComponentResource):
@@ -79,7 +87,9 @@ class NixosHost(pulumi.ComponentResource):
             create="bash -s",
             stdin=pulumi.Output.all(
                 secrets, host.private_key, host.public_key, deploy.public_key
-            ).apply(lambda values: _install(files, *values)),
+            ).apply(
+                lambda values: _install(files, installer_file(settings.pinned.installer), *values)
+            ),
             connection=connection(install_host.public_key),
             triggers=[server.id],
             add_previous_output_in_env=False,
@@ -118,6 +128,7 @@ def _script(name: str) -> str:
 
 def _install(
     files: Mapping[str, str],
+    installer: str,
     secrets: Mapping[str, str],
     host_private_key: str,
     host_public_key: str,
@@ -130,10 +141,10 @@ def _install(
             "identity/host_key": host_private_key,
             "identity/host_key.pub": f"{host_public_key}\n",
             "identity/deploy_key.pub": f"{deploy_public_key}\n",
-            "host/enter-installer.sh": _script("enter-installer.sh"),
-            "host/install.sh": _script("install.sh"),
+            "installation/installer": installer,
+            **{f"installation/{name}": _script(name) for name in _INSTALL_SCRIPTS},
         },
-        "host/enter-installer.sh",
+        "installation/enter-installer.sh",
         directory="/root",
     )
 

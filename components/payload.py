@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
+
+from components.pins import Pin
 
 _HEAD = """\
 set -eu
@@ -37,3 +40,8 @@ def payload(files: Mapping[str, str], run: str, *, directory: str) -> str:
         parts.append(f"\ncat >\"$payload/{path}\" <<'{end}'\n{content}{end}\n")
     parts.append(f'\nexec sh "$payload/{run}" "$payload"\n')
     return "".join(parts)
+
+
+def installer_file(pin: Pin) -> str:
+    """What kexec.sh reads to know what to fetch, as shell assignments."""
+    return f"url={shlex.quote(pin.url)}\nsha256={shlex.quote(pin.sha256)}\n"

@@ -5,14 +5,14 @@ set -eu
 
 config=$(curl -fsS --max-time 10 http://169.254.169.254/hetzner/v1/metadata/network-config)
 
-# The first IPv6 value of a key, wherever in the YAML it stands.
+# value KEY ENDING: the first IPv6 value of a key, wherever in the YAML it stands.
 value() {
   printf '%s\n' "$config" |
-    sed -En "s/^[- ]*$1: *['\"]?([0-9a-fA-F]*:[0-9a-fA-F:]+(\/[0-9]{1,3})?)['\"]? *$/\1/p" | head -n 1
+    sed -En "s/^[- ]*$1: *['\"]?([0-9a-fA-F]*:[0-9a-fA-F:]+$2)['\"]? *$/\1/p" | head -n 1
 }
 
-address=$(value address)
-gateway=$(value gateway)
+address=$(value address '\/[0-9]{1,3}')
+gateway=$(value gateway '')
 if [ -z "$address" ] || [ -z "$gateway" ]; then
   echo "ipv6: the metadata service names no IPv6 address and gateway" >&2
   exit 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,7 +93,12 @@ class Stack:
             text=True,
             start_new_session=True,
         ) as process:
-            yield process
+            try:
+                yield process
+            except BaseException:
+                # A test that failed does not wait for what may dial for half an hour.
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs."""

@@ -25,7 +25,6 @@ from tests import stack
 
 REPO = stack.REPO
 NIXPKGS = REPO / "sandbox/nixpkgs"
-_FIRMWARE = REPO / "sandbox/machine/firmware.sh"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CLONE_NEWNET = 0x40000000
 
@@ -34,6 +33,24 @@ _HOST_NIX = """{
   system.stateVersion = "26.05";
   boot.loader.grub.devices = [ "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_1" ];
 }
+"""
+# In a mount namespace of its own, which takes every mount along when the host ends.
+_BOOT = """
+set -eu
+for hierarchy in $CGROUPS; do
+  mkdir -p "$hierarchy/$NAME"
+  echo $$ >"$hierarchy/$NAME/cgroup.procs"
+done
+cd "$MACHINE"
+mount -t overlay -o "lowerdir=$LAYERS,upperdir=$MACHINE/upper,workdir=$MACHINE/work" root root
+# nspawn keeps locks and folders here.
+mount --bind "/run/netns/$NAME" network
+mount -t tmpfs -o mode=755 memory /run
+export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
+exec systemd-nspawn --quiet --directory="$MACHINE/root" --machine="$NAME" --hostname=plex \\
+  --register=no --keep-unit --kill-signal=SIGRTMIN+4 --console=read-only \\
+  --network-namespace-path="$MACHINE/network" --capability=CAP_NET_ADMIN \\
+  --resolv-conf=off --timezone=off --link-journal=no --bind=/dev/fuse --boot
 """
 # Who the units run as. NixOS's activation makes them.
 _USERS = "useradd -r plex && useradd -r nginx"
@@ -184,11 +201,10 @@ def host(directory: Path, addresses: tuple[str, ...] = ()) -> Iterator[Host]:
         addresses: of its own beside 127.0.0.1, such as `203.0.113.11/32`.
     """
     name = f"plexsb-lone{os.getpid()}-{secrets.token_hex(2)}"
-    layer, installer, machine = (directory / part for part in ("layer", "installer", "machine"))
-    for folder in ("ubuntu/upper", "ubuntu/work", "firmware"):
+    layer, machine = directory / "layer", directory / "machine"
+    for folder in ("root", "upper", "work"):
         (machine / folder).mkdir(parents=True)
     (machine / "network").touch()
-    installer.mkdir()
     _settle(layer)
     root = asyncio.run(base.ensure(print))
     network = Path("/run/netns") / name
@@ -198,8 +214,8 @@ def host(directory: Path, addresses: tuple[str, ...] = ()) -> Iterator[Host]:
         own = [["address", "add", address, "dev", "lo"] for address in addresses]
         for command in (["link", "set", "lo", "up"], *own):
             subprocess.run(["ip", "-n", name, *command], check=True)
-        process = _boot(name, machine, (layer, installer, root))
-        running = Host(_first(process), network)
+        process = _boot(name, machine, (layer, root))
+        running = Host(_first(process, machine / "console.log"), network)
         running.ok("systemctl", "is-system-running", "--wait", "--quiet")
         running.ok("sh", "-c", _USERS)
         yield running
@@ -233,35 +249,25 @@ def _settle(layer: Path) -> None:
     tree.bring(rclone, layer / "usr/local/bin/rclone", layer)
 
 
-def _boot(name: str, machine: Path, layers: tuple[Path, ...]) -> subprocess.Popen[str]:
-    """The sandbox's own firmware, on a machine that has no disk."""
-    own = ["unshare", "--mount", "--propagation=slave", "sh", str(_FIRMWARE)]
+def _boot(name: str, machine: Path, layers: tuple[Path, ...]) -> subprocess.Popen[bytes]:
     with (machine / "console.log").open("w") as console:
-        process = subprocess.Popen(
-            [*own, *map(str, layers)],
+        return subprocess.Popen(
+            ["unshare", "--mount", "--propagation=slave", "sh", "-c", _BOOT],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=console,
             stderr=console,
-            text=True,
             env={
                 "PATH": f"{os.environ['PATH']}:{_PATH}",
                 "NAME": name,
                 "MACHINE": str(machine),
-                "FIRST_HOSTNAME": "plex",
+                "LAYERS": ":".join(map(str, layers)),
                 "CGROUPS": " ".join(str(path) for path in cgroups.hierarchies()),
-                "LOOP": "none",
-                "DISK_ID": "none",
             },
             start_new_session=True,
         )
-    assert process.stdout is not None
-    with process.stdout:
-        stage = process.stdout.read().strip()
-    assert stage == "ubuntu", (machine / "console.log").read_text()
-    return process
 
 
-def _first(process: subprocess.Popen[str]) -> int:
+def _first(process: subprocess.Popen[bytes], console: Path) -> int:
     """The process id of the host's PID 1, as this computer sees it, once its systemd can be asked."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     while process.poll() is None:
@@ -270,7 +276,7 @@ def _first(process: subprocess.Popen[str]) -> int:
             if Path(f"/proc/{pid}/root/run/systemd/private").exists():
                 return pid
         threading.Event().wait(0.02)
-    raise AssertionError("the host did not boot")
+    raise AssertionError(f"the host did not boot:\n{console.read_text()}")
 
 
 def skip_reason() -> str | None:

@@ -26,6 +26,8 @@ from tests.runtime.lone_host import REPO, Host
 UNIT = "nixos-rebuild-switch-to-configuration"
 PORT = 8081
 NIXPKGS = "/var/lib/nixpkgs"
+# What is called 3 has the lowest number within its release, and is the newest.
+_VERSIONS = {1: "26.05.9", 2: "26.05.10", 3: "26.11.2"}
 _SYSTEM = """
 let
   asked = import <nixos-config>;
@@ -80,12 +82,14 @@ class Change:
     seconds: int = 60
     nixpkgs: int = 1
     sha256: str | None = None
+    support_ends: str = "2100-12-31"
 
     def files(self, downloads: Downloads) -> dict[str, str]:
         values = {
             "STACK": self.stack,
             "DOMAIN": "plex.films.sandbox",
-            "RELEASE": "26.05",
+            "RELEASE": downloads.release(self.nixpkgs),
+            "SUPPORT_ENDS": self.support_ends,
             "NIXPKGS_URL": downloads.url(self.nixpkgs),
             "NIXPKGS_SHA256": self.sha256 or downloads.sha256[self.nixpkgs],
             "ACKNOWLEDGE_SECONDS": str(self.seconds),
@@ -93,7 +97,8 @@ class Change:
         # Nothing that the scripts are told has another name in the program.
         told = configuration.parameters(stack.settings_of(), "prod")
         assert {line.split("=")[0] for line in told.splitlines()} == set(values)
-        shell = (REPO / "nix/host" / name for name in ("converge", "nixpkgs", "session", "submit"))
+        names = ("converge", "nixpkgs", "session", "submit", "support")
+        shell = (REPO / "nix/host" / name for name in names)
         return {
             "parameters": "".join(f"{key}='{value}'\n" for key, value in values.items()),
             "configuration.nix": (
@@ -106,7 +111,7 @@ class Change:
 
 @dataclass
 class Downloads:
-    """releases.nixos.org with two releases, and a way to let a download hang."""
+    """releases.nixos.org with nixpkgs of two releases, and a way to let a download hang."""
 
     tarballs: dict[int, bytes] = field(default_factory=dict)
     sha256: dict[int, str] = field(default_factory=dict)
@@ -114,11 +119,16 @@ class Downloads:
     hanging: threading.Event = field(default_factory=threading.Event)
 
     @staticmethod
+    def release(number: int) -> str:
+        return _VERSIONS[number].rpartition(".")[0]
+
+    @staticmethod
     def name(number: int) -> str:
-        return f"nixos-26.05.{number}.abcdef{number:06}"
+        return f"nixos-{_VERSIONS[number]}.abcdef{number:06}"
 
     def url(self, number: int) -> str:
-        return f"http://127.0.0.1:{PORT}/nixos/26.05/{self.name(number)}/nixexprs.tar.xz"
+        path = f"nixos/{self.release(number)}/{self.name(number)}/nixexprs.tar.xz"
+        return f"http://127.0.0.1:{PORT}/{path}"
 
     def make(self, on: Host, number: int) -> None:
         folder = f"/srv/{self.name(number)}"
@@ -129,7 +139,8 @@ class Downloads:
 
     def app(self) -> Starlette:
         async def tarball(request: Request) -> Response:
-            content = self.tarballs[request.path_params["number"]]
+            names = {self.name(number): content for number, content in self.tarballs.items()}
+            content = names[request.path_params["name"]]
             if not self.hangs.is_set():
                 return Response(content)
 
@@ -142,7 +153,7 @@ class Downloads:
             length = {"content-length": str(len(content))}
             return StreamingResponse(half(), headers=length)
 
-        path = "/nixos/26.05/nixos-26.05.{number:int}.{revision}/nixexprs.tar.xz"
+        path = "/nixos/{release}/{name}/nixexprs.tar.xz"
         return Starlette(routes=[Route(path, tarball)])
 
 

@@ -69,15 +69,23 @@ def test_what_the_command_itself_printed_does_not_count(said: str) -> None:
     assert decide([WAITS, f"{DROPPED}{said}\n"])
 
 
-def ask(messages: list[str]) -> tuple[bool, list[str]]:
+def ask(
+    messages: list[str], command: str = "converge", **overrides: object
+) -> tuple[bool, list[str]]:
     """What the hook of a command answers to these failures, and what it says as an error."""
     answers: list[bool] = []
 
     def main() -> None:
-        settings = stack.settings_of(sshNetworks=["198.51.100.0/24", "2001:db8::/32"])
-        hook = errors.hook("prod-converge", settings, minutes=5)
+        settings = stack.settings_of(sshNetworks=["198.51.100.0/24", "2001:db8::/32"], **overrides)
+        hook = errors.hook(f"prod-{command}", settings, minutes=5)
         args = pulumi.ErrorHookArgs(
-            urn="", id="", name="prod-converge", type="", failed_operation="update", errors=messages
+            urn="",
+            id="",
+            name=f"prod-{command}",
+            type="",
+            new_inputs={"create": "bash -s", "triggers": ["42"]},
+            failed_operation="create",
+            errors=messages,
         )
         answer = hook(args)
         assert isinstance(answer, bool)
@@ -95,6 +103,26 @@ def test_a_host_that_was_never_reached_is_explained() -> None:
     assert "deploy key" in said
     assert "host key" in said
     assert "sshNetworks: 198.51.100.0/24, 2001:db8::/32" in said
+
+
+def test_an_installer_that_was_never_reached_has_a_way_back() -> None:
+    again, (reached, lost) = ask([UNREACHED], "install", protect=True)
+
+    assert not again
+    assert "no SSH connection" in reached
+    assert "may have lost its power while its disk was being written" in lost
+    assert lost.splitlines()[1:] == [
+        "    hcloud server disable-protection 42 delete rebuild",
+        "    hcloud server rebuild --image ubuntu-24.04 42",
+        "    hcloud server enable-protection 42 delete rebuild",
+        "    pulumi up",
+    ]
+
+
+def test_a_server_that_is_not_protected_needs_no_such_commands() -> None:
+    _, (_, lost) = ask([UNREACHED], "install", protect=False)
+
+    assert "protection" not in lost
 
 
 def test_other_failures_are_not_explained_as_that() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from components.rendering import NIX
 from tests import program, stack
@@ -207,9 +208,23 @@ def test_the_installation_ends_with_the_very_configuration_of_converge(run: Run)
         "identity/host_key",
         "identity/host_key.pub",
         "identity/deploy_key.pub",
-        "host/enter-installer.sh",
-        "host/install.sh",
+        "installation/enter-installer.sh",
+        "installation/install.sh",
+        "installation/installer",
+        "installation/kexec-failed.sh",
+        "installation/kexec.sh",
+        "installation/reported.sh",
+        "installation/system-disk.sh",
     }
+
+
+def test_an_ubuntu_that_tries_again_gets_what_a_new_server_would_get(run: Run) -> None:
+    files = files_in(stdin(run, "install"))
+    user_data = yaml.safe_load(run.one("Server").inputs["userData"].value)
+    written = {each["path"]: each["content"] for each in user_data["write_files"]}
+
+    for name in ("installer", "kexec.sh"):
+        assert files[f"installation/{name}"] == written[f"/root/{name}"]
 
 
 def test_identities_arrive_as_lines(run: Run) -> None:
@@ -225,12 +240,10 @@ def test_secrets_carry_no_more_than_they_need(run: Run) -> None:
 
 
 def test_every_script_of_the_host_gets_there(run: Run) -> None:
-    travelled = {
-        Path(path).name for name in NAMES for path in files_in(stdin(run, name)) if "host/" in path
-    }
+    travelled = {Path(path).name for name in NAMES for path in files_in(stdin(run, name))}
     ours = {path.name for path in (NIX / "host").glob("*.sh")}
 
-    assert ours - travelled == {"kexec.sh"}, "which is in user_data"
+    assert ours <= travelled
 
 
 def test_every_nix_file_gets_there_and_is_imported(run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TypedDict
 
 import pytest
@@ -17,9 +18,9 @@ INSTALLER = Pin(url="https://a/installer.tar.gz?x=1&y=\"'#", sha256="0" * 64)
 
 
 class CloudConfig(TypedDict):
-    bootcmd: list[list[str]]
+    bootcmd: list[str | list[str]]
+    ssh_deletekeys: bool
     write_files: list[dict[str, str]]
-    runcmd: list[list[str]]
 
 
 @pytest.fixture
@@ -30,37 +31,60 @@ def parsed() -> CloudConfig:
     return config
 
 
-def test_it_holds_three_sections_and_no_more(parsed: CloudConfig) -> None:
-    assert set(parsed) == {"bootcmd", "write_files", "runcmd"}
+@pytest.fixture
+def files(parsed: CloudConfig) -> dict[str, dict[str, str]]:
+    return {each["path"]: each for each in parsed["write_files"]}
 
 
-def test_ssh_is_closed_before_it_would_listen(parsed: CloudConfig) -> None:
-    commands = parsed["bootcmd"]
+def test_it_holds_what_is_needed_and_no_more(parsed: CloudConfig) -> None:
+    assert set(parsed) == {"bootcmd", "ssh_deletekeys", "write_files"}
 
-    assert commands[0] == ["touch", "/etc/ssh/sshd_not_to_be_run"]
-    for unit in ("ssh.socket", "ssh.service"):
-        assert any(
-            command[:3] == ["systemctl", "mask", "--runtime"] and unit in command
-            for command in commands
-        )
+
+def test_ssh_is_closed_before_it_would_listen_at_every_boot_of_ubuntu(parsed: CloudConfig) -> None:
+    # Of the modules that run before sshd, bootcmd is the only one that runs at each boot.
+    only_ubuntu, *commands = parsed["bootcmd"]
+
+    assert only_ubuntu == '. /etc/os-release; [ "$ID" = ubuntu ] || exit 0'
+    assert commands == [
+        ["touch", "/etc/ssh/sshd_not_to_be_run"],
+        ["systemctl", "mask", "--runtime", "ssh.socket", "ssh.service"],
         # Without --no-block it would wait for units that wait for cloud-init.
-        assert any(
-            command[:3] == ["systemctl", "stop", "--no-block"] and unit in command
-            for command in commands
-        )
+        ["systemctl", "stop", "--no-block", "ssh.socket", "ssh.service"],
+    ]
 
 
-def test_files_arrive_byte_for_byte_and_for_root_alone(parsed: CloudConfig) -> None:
-    files = {each["path"]: each for each in parsed["write_files"]}
+def test_another_system_keeps_its_host_keys(parsed: CloudConfig) -> None:
+    assert parsed["ssh_deletekeys"] is False
 
+
+def test_files_arrive_byte_for_byte_and_for_root_alone(files: dict[str, dict[str, str]]) -> None:
     assert files["/root/install_host_key"]["content"] == KEY
     assert files["/root/install_host_key"]["permissions"] == "0600"
     assert files["/root/kexec.sh"]["content"] == (NIX / "host" / "kexec.sh").read_text()
     assert files["/root/kexec.sh"]["permissions"] == "0700"
 
 
-def test_the_installer_is_fetched_by_address_and_hash(parsed: CloudConfig) -> None:
-    assert parsed["runcmd"] == [["sh", "/root/kexec.sh", INSTALLER.url, INSTALLER.sha256]]
+def test_the_jump_is_tried_at_every_boot(files: dict[str, dict[str, str]]) -> None:
+    script = files["/var/lib/cloud/scripts/per-boot/enter-installer"]
+
+    assert script["content"] == "#!/bin/sh\nexec sh /root/kexec.sh\n"
+    assert script["permissions"] == "0700", "cloud-init runs what can be executed"
+
+
+def test_the_installer_is_fetched_by_address_and_hash(files: dict[str, dict[str, str]]) -> None:
+    sourced = subprocess.run(
+        [
+            "sh",
+            "-eu",
+            "-c",
+            f'{files["/root/installer"]["content"]}printf "%s\\n" "$url" "$sha256"',
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert sourced.stdout == f"{INSTALLER.url}\n{INSTALLER.sha256}\n"
 
 
 def test_hetzner_takes_32_kib() -> None:
@@ -75,5 +99,5 @@ def test_no_line_of_a_key_can_become_yaml() -> None:
     config = yaml.safe_load(user_data(hostile, INSTALLER))
 
     assert config["write_files"][0]["content"] == hostile
-    assert len(config["runcmd"]) == 1
+    assert "runcmd" not in config
     assert json.dumps(hostile) in user_data(hostile, INSTALLER)

@@ -1,0 +1,149 @@
+"""One server's unlucky installation: whatever cuts it short, the next `pulumi up` goes on from there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from sandbox import prepare
+from sandbox.paths import namespace
+from tests.e2e.stack import Stack
+from tests.e2e.world import World
+
+Another = Callable[[str], Stack]
+
+_UP = ("up", "--yes", "--skip-preview")
+_NO_SSH = "tcp dport 22 drop"
+_NO_DOWNLOADS = "tcp sport 443 drop"
+
+
+@pytest.fixture
+def unlucky(another: Another) -> Stack:
+    return another("unlucky")
+
+
+def boots(stack: Stack) -> list[str]:
+    """What the server's firmware has booted, from its first day on."""
+    console = stack.world.state / "machines" / str(stack.server()["id"]) / "console.log"
+    return re.findall(r"firmware: [\d:]{8} \w+: (\w+)", console.read_text(errors="replace"))
+
+
+def until_booted(stack: Stack, *stages: str) -> None:
+    """Wait until the server has booted all of these, in this order, and no more."""
+    deadline = time.monotonic() + 60
+    while boots(stack) != list(stages):
+        assert time.monotonic() < deadline, (boots(stack), stack.world.logs())
+        time.sleep(0.1)
+
+
+def until_said(process: subprocess.Popen[str], text: str) -> str:
+    """Read what Pulumi prints until a line has this text; all that was read."""
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if text in line:
+            return said
+    raise AssertionError(f"{text!r} was never said:\n{said}")
+
+
+def until_installed(stack: Stack) -> None:
+    """Wait until the work in the installer is done, whoever knows of it."""
+    machine = f"{namespace(stack.world.state)}-m{stack.server()['id']}"
+    nspawn = run("pgrep", "--full", f"machine={machine} ").strip()
+    init = run("pgrep", "--parent", nspawn).strip()
+    done = "until grep -q ': done:' /run/install/log; do sleep 0.1; done"
+    run("nsenter", "--all", "--target", init, "timeout", "60", "sh", "-c", done)
+
+
+def cut_power(stack: Stack) -> None:
+    """Switch the server off and on, as Hetzner's reset does."""
+    stack.world.api("POST", f"/servers/{stack.server()['id']}/actions/reset")
+
+
+def cut_sessions(stack: Stack) -> None:
+    """Break the SSH connections to the server, as a router does that has lost its memory."""
+    address = stack.server()["public_net"]["ipv4"]["ip"]
+    world = namespace(stack.world.state)
+    run("ip", "netns", "exec", world, "ss", "--kill", "dst", address, "dport", "=", "22")
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (command, done.stdout + done.stderr)
+    return done.stdout
+
+
+@contextmanager
+def wrong_installer(world: World) -> Iterator[None]:
+    """Let GitHub have another file than the pinned one at the installer's address."""
+    pins = json.loads((world.state / "pins.json").read_text())
+    url = pins["installer"]["x86_64"]["url"]
+    right = (world.state / "internet" / url.removeprefix("https://")).read_bytes()
+    prepare.publish(world.state, url, b"not what was pinned")
+    try:
+        yield
+    finally:
+        prepare.publish(world.state, url, right)
+
+
+def test_an_installer_other_than_the_pinned_one_is_refused_and_named(
+    world: World, unlucky: Stack
+) -> None:
+    with wrong_installer(world):
+        done = unlucky.pulumi(*_UP)
+    assert done.returncode != 0
+    assert "installer.tar.gz: FAILED" in done.stdout
+    assert "attempt 3 failed" in done.stdout
+    assert "this server is still Hetzner's Ubuntu" in done.stdout
+    assert "run `pulumi up` again" in done.stdout
+    assert boots(unlucky) == ["ubuntu"]
+
+
+def test_the_next_runs_finish_it_whatever_cuts_them_short(world: World, unlucky: Stack) -> None:
+    server = unlucky.server()
+    with ExitStack() as running:
+        process = running.enter_context(unlucky.running(*_UP))
+        until_said(process, "the server tries again")
+        with world.rules(_NO_SSH):
+            until_booted(unlucky, "ubuntu", "installer")
+            # Nothing was written to the disk: it is Ubuntu that boots again, and jumps again.
+            cut_power(unlucky)
+            until_booted(unlucky, "ubuntu", "installer", "ubuntu", "installer")
+
+        with world.rules(_NO_DOWNLOADS):
+            # The installer waits for nixpkgs. The same run takes up the session that was lost …
+            until_said(process, "install: nixpkgs")
+            cut_sessions(unlucky)
+            until_said(process, "install: nixpkgs")
+            os.killpg(process.pid, signal.SIGINT)
+            said, _ = process.communicate()
+            assert process.returncode != 0, said
+            # … and the next one the work of the one that was interrupted.
+            process = running.enter_context(unlucky.running(*_UP))
+            said = until_said(process, "install: nixpkgs")
+            assert said.count("install: partitions") == 1
+
+        # NixOS is on the disk, and before anybody has heard of it, the power fails.
+        with world.rules(_NO_SSH):
+            until_installed(unlucky)
+            cut_power(unlucky)
+            until_booted(unlucky, "ubuntu", "installer", "ubuntu", "installer", "installed")
+            cut_sessions(unlucky)
+        said, _ = process.communicate()
+        assert process.returncode == 0, said + world.logs()
+
+    assert "runs already; an earlier run was not told" in said
+    assert len(boots(unlucky)) == 5
+    assert unlucky.server()["id"] == server["id"]
+    assert unlucky.ssh("sudo ls /var/lib/host").split() == ["stack"]
+    key = unlucky.outputs()["knownHosts"].split()[-1]
+    assert key in unlucky.ssh("cat /etc/ssh/ssh_host_ed25519_key.pub")
