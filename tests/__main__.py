@@ -35,7 +35,7 @@ _STAGES: dict[str, list[str]] = {
     "check": ["make", "--no-print-directory", "check"],
     "unit": [sys.executable, "-m", "pytest", "-q", "tests/unit"],
     "nix": [sys.executable, "-m", "pytest", "-q", "tests/nix"],
-    "runtime": [sys.executable, "-m", "pytest", "-q", "tests/runtime"],
+    "runtime": [sys.executable, "-m", "pytest", "-q", "-n3", "--dist=loadfile", "tests/runtime"],
     "e2e": [sys.executable, "-m", "pytest", "-q", "tests/e2e/life"],
     "installation": [sys.executable, "-m", "pytest", "-q", "tests/e2e/installation"],
 }
@@ -96,8 +96,10 @@ def _run(together: list[str], console: Console) -> dict[str, tuple[float, bool]]
 
 
 def _environment() -> dict[str, str]:
-    """The environment of a stage, without an SSH agent that Pulumi's commands would ask."""
-    return {key: value for key, value in os.environ.items() if key != "SSH_AUTH_SOCK"}
+    """The environment of a stage, without an SSH agent that Pulumi's commands would ask, and without what
+    make tells the makes that it starts."""
+    unwanted = {"SSH_AUTH_SOCK", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    return {key: value for key, value in os.environ.items() if key not in unwanted}
 
 
 if __name__ == "__main__":
