@@ -102,7 +102,7 @@ def application_key(value: SecretStr) -> SecretStr:
 
 
 def release(value: str) -> str:
-    if not re.fullmatch(r"\d\d\.(?:05|11)", value):
+    if not re.fullmatch(r"[0-9]{2}\.(?:05|11)", value):
         raise ValueError('not a NixOS release; they look like "26.05"')
     return value
 
@@ -131,7 +131,7 @@ def package(value: str) -> str:
 
 
 def window(value: str) -> str:
-    time = r"(?:[01]\d|2[0-3]):[0-5]\d"
+    time = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
     if not re.fullmatch(rf"{time}-{time}", value) or value[:5] == value[6:]:
         raise ValueError("not a window of time; they look like 03:00-05:00")
     return value
