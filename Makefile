@@ -42,6 +42,10 @@ test: $(VENV)/.complete ## Everything that CI runs
 test-unit: $(VENV)/.complete ## The quick tests alone
 	@$(IN_VENV) -m pytest tests/unit
 
+.PHONY: test-nixos
+test-nixos: $(VENV)/.complete ## Hold the configuration against a real nixpkgs (NIXPKGS=/path; else the one in NIX_PATH)
+	@NIXPKGS='$(NIXPKGS)' $(IN_VENV) -m tests.nixos
+
 .PHONY: pins
 pins: $(VENV)/.complete ## Fill in open hashes, into nix/pins.local.json (ARCHITECTURE=aarch64, RELEASE=26.11: also those)
 	@$(IN_VENV) -m components.make_pins $(ARCHITECTURE:%=--architecture=%) $(RELEASE:%=--release=%)

@@ -1,0 +1,11 @@
+# What releases before 25.11 want in place of what the adapter takes from them. They are no host's: it only has
+# to be possible to hold a configuration against them.
+{ lib, options, ... }:
+{
+  config = lib.mkMerge [
+    # Then the firewall was one of iptables, and refused the other.
+    { networking.nftables.enable = lib.mkForce false; }
+    { nixpkgs.overlays = [ (final: previous: { iproute2 = previous.iproute2 or final.iproute; }) ]; }
+    (lib.optionalAttrs (!(options.security.acme ? defaults)) { security.acme.email = "owner@films.sandbox"; })
+  ];
+}
