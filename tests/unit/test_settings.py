@@ -143,7 +143,15 @@ REFUSED: dict[str, list[object]] = {
     "hostName": ["Plex", "plex.films.org", "-plex", "plex-", "a" * 64, "two words", ""],
     "timeZone": ["Berlin", "Europe/Berlim", "CEST", "localtime", "Factory", "../etc/passwd", ""],
     "packages": [["htop; rm"], ["${htop}"], [""], ["a b"], ["htop", "1password"], [".htop"]],
-    "autoUpgradeWindow": ["3-5", "03:00", "24:00-25:00", "03:00-03:00", "03:60-04:00", "0\u0663:00-05:00", ""],
+    "autoUpgradeWindow": [
+        "3-5",
+        "03:00",
+        "24:00-25:00",
+        "03:00-03:00",
+        "03:60-04:00",
+        "0\u0663:00-05:00",
+        "",
+    ],
     "administrators": [
         {},
         {"alice": []},
