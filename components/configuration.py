@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import shlex
-
 from components import support
+from components.payload import shell_assignments
 from components.ports import numbers, open_ports
 from components.rendering import NIX, render
 from components.settings import Settings
 
-_SCRIPTS = (
-    "converge.sh",
-    "gate.sh",
-    "health.sh",
-    "ipv6.sh",
-    "nixpkgs.sh",
-    "session.sh",
-    "submit.sh",
-    "support.sh",
-    "upgrade.sh",
+# What an installation alone needs, and what the secrets bring along, is no part of the configuration.
+_OTHERS = (
+    "enter-installer.sh",
+    "install.sh",
+    "kexec.sh",
+    "kexec-failed.sh",
+    "reported.sh",
+    "secrets.sh",
+    "system-disk.sh",
+    "try-secrets.sh",
 )
 
 
@@ -34,13 +33,14 @@ def parameters(settings: Settings, stack: str) -> str:
     values = {
         "STACK": stack,
         "DOMAIN": settings.domain,
+        "BUCKET": settings.b2_bucket,
         "RELEASE": settings.nixos_release,
         "SUPPORT_ENDS": support.ends(settings.nixos_release).isoformat(),
         "NIXPKGS_URL": nixpkgs.url,
         "NIXPKGS_SHA256": nixpkgs.sha256,
         "ACKNOWLEDGE_SECONDS": str(settings.acknowledge_seconds),
     }
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    return shell_assignments(values)
 
 
 def files(settings: Settings, stack: str) -> dict[str, str]:
@@ -80,8 +80,9 @@ def files(settings: Settings, stack: str) -> dict[str, str]:
         result[path.name] = path.read_text()
     for name, values in templates.items():
         result[name] = render(f"{name}.j2", values)
-    for script in _SCRIPTS:
-        result[f"host/{script}"] = (NIX / "host" / script).read_text()
+    for script in sorted((NIX / "host").glob("*.sh")):
+        if script.name not in _OTHERS:
+            result[f"host/{script.name}"] = script.read_text()
     return dict(sorted(result.items()))
 
 

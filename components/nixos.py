@@ -10,7 +10,7 @@ import pulumi_hcloud as hcloud
 
 from components import configuration, errors
 from components.identity import SshIdentity
-from components.payload import installer_file, payload
+from components.payload import installer_file, payload, shell_assignments
 from components.rendering import NIX
 from components.settings import Settings
 
@@ -24,6 +24,7 @@ _INSTALL_SCRIPTS = (
     "reported.sh",
     "system-disk.sh",
 )
+_SECRETS_SCRIPTS = ("opens.sh", "secrets.sh", "session.sh", "supervisor.sh", "try-secrets.sh")
 
 
 class NixosHost(pulumi.ComponentResource):
@@ -104,7 +105,7 @@ class NixosHost(pulumi.ComponentResource):
         put = remote.Command(
             f"{name}-secrets",
             create="bash -s",
-            stdin=secrets.apply(_secrets),
+            stdin=secrets.apply(lambda values: secrets_payload(values, settings, name)),
             connection=connection(host.public_key),
             triggers=[server.id],
             add_previous_output_in_env=False,
@@ -149,11 +150,20 @@ def _install(
     )
 
 
-def _secrets(secrets: Mapping[str, str]) -> str:
+def secrets_payload(secrets: Mapping[str, str], settings: Settings, stack: str) -> str:
+    """What the command for the secrets is given on its input.
+
+    Args:
+        secrets: contents by their paths in the host's /var/lib/secrets.
+        settings: of which it takes the bucket that they have to open.
+        stack: the stack's name.
+    """
+    told = {"STACK": stack, "BUCKET": settings.b2_bucket}
     return payload(
         {
+            "parameters": shell_assignments(told),
             **{f"secrets/{path}": content for path, content in secrets.items()},
-            "host/secrets.sh": _script("secrets.sh"),
+            **{f"host/{name}": _script(name) for name in _SECRETS_SCRIPTS},
         },
         "host/secrets.sh",
         directory="/root",

@@ -12,13 +12,14 @@ from components.settings import Settings
 
 
 def export(settings: Settings, server: PlexServer, records: DnsRecords, host: SshIdentity) -> None:
-    """Export addresses, the commands for SSH and for Plex's first set-up, and records to make by hand."""
+    """Export addresses, the commands for SSH, drift and Plex's first set-up, and records to make by hand."""
     administrator = next(iter(settings.administrators))
     pulumi.export("url", f"https://{settings.domain}")
     pulumi.export("ipv4", server.ipv4)
     pulumi.export("ipv6", server.ipv6)
     pulumi.export("ssh", f"ssh {administrator}@{settings.domain}")
     pulumi.export("knownHosts", pulumi.Output.format("{0} {1}", settings.domain, host.public_key))
+    pulumi.export("drift", f"ssh {administrator}@{settings.domain} sudo drift")
     pulumi.export("tunnel", tunnel_command(settings))
     pulumi.export("plexSetup", "http://127.0.0.1:32400/web")
     if settings.dns == "external":

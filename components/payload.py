@@ -42,6 +42,11 @@ def payload(files: Mapping[str, str], run: str, *, directory: str) -> str:
     return "".join(parts)
 
 
+def shell_assignments(values: Mapping[str, str]) -> str:
+    """Values by their names, as lines that a shell script reads with `.`."""
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
 def installer_file(pin: Pin) -> str:
     """What kexec.sh reads to know what to fetch, as shell assignments."""
-    return f"url={shlex.quote(pin.url)}\nsha256={shlex.quote(pin.sha256)}\n"
+    return shell_assignments({"url": pin.url, "sha256": pin.sha256})

@@ -13,6 +13,7 @@
     ./plex.nix
     ./gate.nix
     ./web.nix
+    ./converge.nix
     ./upgrades.nix
   ];
 }

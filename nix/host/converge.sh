@@ -7,57 +7,60 @@
 set -eu
 
 upgrade=${1:-}
-next=/etc/nixos.next
+name=converge
 work=/run/converge
+next=/etc/nixos.next
 if [ -n "$upgrade" ]; then
   next=/etc/nixos
   # What an earlier session left there is about another change.
   rm -rf "$work"
   mkdir -p "$work"
+  echo "an automatic upgrade" >/run/converge.who
 fi
-profile=/nix/var/nix/profiles/system
 # shellcheck source=/dev/null
 . "$next/parameters"
+# shellcheck source=nix/host/supervisor.sh
+. "$next/host/supervisor.sh"
 
 old=$(readlink -f /run/current-system)
 new=
-activated=no
-
-say() {
-  echo "converge: $*"
-}
+decided=no # whether the new generation is what boots
 
 fail() {
-  say "step $current failed: $*"
-  if [ "$activated" = yes ]; then
-    say "going back to $old"
-    "$old/bin/switch-to-configuration" test || say "going back had errors; see above"
-    [ -n "$upgrade" ] || : >"$work/unreported"
-    say "failed: $current: $*; the host is back on the generation before"
-  else
+  if [ "$decided" = yes ]; then
+    status failed "$current: $*; the new generation is the boot default nevertheless"
+    say "failed: $current: $*; the new generation is the boot default nevertheless, and \`pulumi up\` goes on from there"
+    exit 1
+  elif [ ! -e "$state/trial" ]; then
+    status failed "$current: $*; the host is as it was"
     say "failed: $current: $*; the host is as it was"
+    exit 1
   fi
+  say "step $current failed: $*"
+  say "going back to $old"
+  rm -f "$work/acknowledged" # one that comes now is too late
+  timeout --kill-after=30 1200 sh "$next/host/trial.sh" back || {
+    status failed "$current: $*; going back failed, so the host reboots into the generation before"
+    say "failed: $current: $*; going back failed too, so the host reboots into the generation before"
+    systemctl reboot
+    exit 1
+  }
+  status failed "$current: $*; the host is back on the generation before"
+  [ -n "$upgrade" ] || : >"$work/unreported"
+  say "failed: $current: $*; the host is back on the generation before"
   exit 1
-}
-
-# step NAME SECONDS COMMAND… runs one step with its deadline.
-step() {
-  current=$1
-  seconds=$2
-  shift 2
-  say "$current"
-  status=0
-  timeout --kill-after=30 "$seconds" "$@" || status=$?
-  case $status in
-    0) ;;
-    124 | 137) fail "took longer than $seconds s" ;;
-    *) fail "ended with status $status; see above" ;;
-  esac
 }
 
 current=host
 [ "$(cat /var/lib/host/stack)" = "$STACK" ] ||
   fail "this host belongs to the stack $(cat /var/lib/host/stack), not to $STACK"
+
+# A supervisor that died, and nobody has rebooted since.
+if [ -e "$state/trial" ]; then
+  say "an earlier change was left half done; going back to the generation before it"
+  step recover 1200 sh "$next/host/trial.sh" back
+  old=$(readlink -f /run/current-system)
+fi
 
 current=space
 free_megabytes=$(df -m --output=avail /nix/store | tail -n 1)
@@ -80,8 +83,20 @@ number() {
 
 nixpkgs=$(readlink -f /var/lib/nixpkgs/current)
 wanted=${upgrade:-/var/lib/nixpkgs/$(basename "$(dirname "$NIXPKGS_URL")")}
-# Never back: a newer Plex has changed its database, which an older one cannot open.
+url=$NIXPKGS_URL
+sha256=$NIXPKGS_SHA256
 current=nixpkgs
+# A library that was backed up under a newer Plex cannot be restored before that one is here.
+needs=$(cat /var/lib/library/needs-nixpkgs 2>/dev/null || :)
+if [ -n "$needs" ] && [ "$(release "$needs")" != "$RELEASE" ]; then
+  fail "the library's backup was made with NixOS $(release "$needs"): set nixosRelease to \"$(release "$needs")\""
+elif [ -n "$needs" ] && [ "$(number "$needs")" -gt "$(number "$wanted")" ]; then
+  say "nixpkgs: the library's backup was made with $needs, so this host gets that"
+  wanted=/var/lib/nixpkgs/$needs
+  url=$(dirname "$(dirname "$NIXPKGS_URL")")/$needs/nixexprs.tar.xz
+  sha256= # nobody has written it down; as with an upgrade, HTTPS vouches for it
+fi
+# Never back: a newer Plex has changed its database, which an older one cannot open.
 has=$(release "$nixpkgs")
 wants=$(release "$wanted")
 if [ "$(echo "$wants" | tr -d .)" -lt "$(echo "$has" | tr -d .)" ]; then
@@ -90,33 +105,45 @@ elif [ "$wants" = "$has" ] && [ "$(number "$wanted")" -lt "$(number "$nixpkgs")"
   say "nixpkgs: an upgrade has brought this host to $(basename "$nixpkgs") already"
 else
   nixpkgs=$wanted
-  [ -n "$upgrade" ] ||
-    step nixpkgs 1000 sh "$next/host/nixpkgs.sh" /var/lib/nixpkgs "$NIXPKGS_URL" "$NIXPKGS_SHA256"
+  [ -n "$upgrade" ] || step nixpkgs 1000 sh "$next/host/nixpkgs.sh" /var/lib/nixpkgs "$url" "$sha256"
 fi
 
-step build 3600 nix-build --quiet '<nixpkgs/nixos>' -A system --out-link "$work/result" \
+nix_step build 3600 nix-build --quiet '<nixpkgs/nixos>' -A system --out-link "$work/result" \
   -I "nixpkgs=$nixpkgs" -I "nixos-config=$next/configuration.nix"
 new=$(readlink -f "$work/result")
 
 current=changes
-[ -n "$upgrade" ] || diff -ru /etc/nixos "$next" || :
+[ -n "$upgrade" ] || timeout 60 diff -ru /etc/nixos "$next" || :
 if [ "$new" = "$old" ]; then
   say "changes: none in the system"
 else
-  nix --extra-experimental-features nix-command store diff-closures "$old" "$new" || :
+  timeout 60 nix --extra-experimental-features nix-command store diff-closures "$old" "$new" || :
 fi
 
-if [ "$new" != "$old" ]; then
-  activated=yes
+# What of it only a boot can test, and whether anything of it can be had without one.
+boot=$(sh "$next/host/boot-differs.sh" "$new" | paste -s -d , | sed 's/,/, /g')
+live=yes
+for file in init-interface-version switch-inhibitors; do
+  if [ -e "$old/$file" ] && ! cmp -s "$old/$file" "$new/$file"; then
+    live=no
+  fi
+done
+
+if [ "$new" != "$old" ] && [ "$live" = yes ]; then
+  step trial 60 sh "$next/host/trial.sh" begin "$old" "$new" "$next" "$nixpkgs" "$ACKNOWLEDGE_SECONDS"
+  step database 1800 sh "$next/host/database.sh" copy "$old" "$new"
   # Status 4 is a unit that failed, a certificate's order for example. Health says whether it matters.
-  # shellcheck disable=SC2016
+  # shellcheck disable=SC2016 # expanded by the shell inside
   step activate 600 sh -c '"$1"/bin/switch-to-configuration test || [ $? = 4 ]' sh "$new"
 fi
+if [ "$live" = yes ]; then
+  step library 14400 sh "$next/host/health.sh" library
+  step health 900 sh "$next/host/health.sh" host service
+fi
 
-step health 600 sh "$next/host/health.sh"
-
-if [ "$activated" = yes ] && [ -z "$upgrade" ]; then
+if [ -e "$state/trial" ] && [ -z "$upgrade" ]; then
   current=acknowledge
+  status waiting "healthy; a second connection has $ACKNOWLEDGE_SECONDS s to acknowledge"
   say "waiting: healthy; a second connection has $ACKNOWLEDGE_SECONDS s to acknowledge"
   deadline=$(($(date +%s) + ACKNOWLEDGE_SECONDS))
   until [ -e "$work/acknowledged" ]; do
@@ -127,18 +154,14 @@ if [ "$activated" = yes ] && [ -z "$upgrade" ]; then
   say "acknowledged"
 fi
 
-if [ "$new" != "$(readlink -f "$profile")" ] || [ "$activated" = yes ]; then
-  step default 300 sync # before the profile names it: a power cut must not leave half of it as the default
-  step default 300 nix-env --profile "$profile" --set "$new"
-  step default 300 "$new/bin/switch-to-configuration" boot
+step default 600 sh "$next/host/default.sh" "$new" "$boot$([ "$live" = yes ] || echo " and what cannot be changed while it runs")"
+decided=yes
+step accept 300 sh "$next/host/accept.sh" "$next" "$nixpkgs"
+[ "$live" = no ] || timeout 60 sh /etc/nixos/host/database.sh forget
+if [ -z "$boot" ] && [ "$live" = yes ]; then
+  status converged "as its stack says"
+  say "done: $new is the boot default"
+else
+  status pending "the next reboot tries $new once, and makes it the default if it is healthy"
+  say "done: the next reboot tries $new once, and makes it the default if it is healthy"
 fi
-ln -sfn "$(basename "$nixpkgs")" /var/lib/nixpkgs/current
-for tree in /var/lib/nixpkgs/nixos-*; do
-  [ "$tree" = "$nixpkgs" ] || rm -rf "$tree"
-done
-if [ -z "$upgrade" ]; then
-  rm -rf /etc/nixos.previous
-  mv /etc/nixos /etc/nixos.previous
-  mv "$next" /etc/nixos
-fi
-say "done: $new is the boot default"

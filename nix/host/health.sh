@@ -1,10 +1,17 @@
 #!/bin/sh
 # Whether the host does what it is for. Each check has its own time; the first that fails is the answer.
+# Usage: health.sh PART…: host (it can be reached), library (its restoration has ended), service (Plex serves)
 set -eu
 
-next=$(dirname "$(dirname "$0")")
+host=$(dirname "$0")
+configuration=$(dirname "$host")
+[ -e "$configuration/parameters" ] || configuration=/etc/nixos
 # shellcheck source=/dev/null
-. "$next/parameters"
+. "$configuration/parameters"
+
+say() {
+  echo "health: $*"
+}
 
 # await SECONDS WHAT COMMAND… runs a check until it succeeds or its time is over.
 await() {
@@ -13,22 +20,42 @@ await() {
   shift 2
   until reason=$("$@" 2>&1); do
     if [ "$(date +%s)" -ge "$deadline" ]; then
-      echo "health: $what: $reason"
-      return 1
+      say "$what: $reason"
+      [ -z "${REASON:-}" ] || echo "$what: $(printf '%s\n' "$reason" | tail -n 1 | cut -c 1-300)" >"$REASON"
+      exit 1
     fi
     sleep 1
   done
-  echo "health: $what"
+  say "$what"
 }
 
 active() {
   systemctl is-active --quiet "$1" && return
-  systemctl status --no-pager --lines=15 "$1"
+  journalctl --unit="$1" --lines=15 --no-pager --output=cat
+  echo "$1 is $(systemctl is-active "$1" || :)"
   return 1
 }
 
+# A new connection is answered with this host's key, at the addresses of its own too.
+ssh_answers() {
+  key=$(cut -d ' ' -f 2 /etc/ssh/ssh_host_ed25519_key.pub)
+  for address in 127.0.0.1 $(ip -o address show scope global | awk '{ sub("/.*", "", $4); print $4 }'); do
+    ssh-keyscan -T 5 -t ed25519 "$address" 2>/dev/null | grep -qF "$key" || {
+      echo "no answer at $address"
+      return 1
+    }
+  done
+}
+
+network() {
+  [ -n "$(ip -4 route show default)" ] || { echo "no default route for IPv4"; return 1; }
+  [ -n "$(ip -6 route show default)" ] || { echo "no default route for IPv6"; return 1; }
+  [ -n "$(ip -6 address show scope global -tentative)" ] || { echo "no IPv6 address"; return 1; }
+}
+
 mounted() {
-  mountpoint -q /mnt/media || { echo "nothing is mounted"; return 1; }
+  source=$(findmnt --noheadings --output SOURCE /mnt/media) || { echo "nothing is mounted"; return 1; }
+  [ "$source" = "b2:$BUCKET" ] || { echo "$source is mounted, and not b2:$BUCKET"; return 1; }
   timeout 20 ls /mnt/media >/dev/null
 }
 
@@ -36,6 +63,7 @@ machine() {
   sed -En 's/.* machineIdentifier="([^"]+)".*/\1/p'
 }
 
+# While its database is changed for a newer version, Plex answers 503.
 plex() {
   curl -fsS --max-time 10 http://127.0.0.1:32400/identity | machine | grep -q . || {
     echo "/identity does not answer"
@@ -59,9 +87,60 @@ web() {
   fi
 }
 
-for unit in sshd media plex plex-gate nginx; do
-  await 90 "$unit is active" active "$unit.service"
+trusted() {
+  curl -sS --max-time 10 --output /dev/null --resolve "$DOMAIN:443:127.0.0.1" "https://$DOMAIN/" 2>/dev/null
+}
+
+# A certificate's order may take its time, and is tried again.
+failed_units() {
+  systemctl list-units --failed --plain --no-legend | cut -d ' ' -f 1 | grep -v '^acme-' || :
+}
+
+none_newly_failed() {
+  before=/run/converge/failed-before
+  newly=$(failed_units | if [ -e "$before" ]; then grep -vxF -f "$before" || :; else cat; fi)
+  [ -n "$newly" ] || return 0
+  for unit in $newly; do
+    journalctl --unit="$unit" --lines=15 --no-pager --output=cat
+  done
+  echo "newly failed: $(echo "$newly" | xargs)"
+  return 1
+}
+
+restored() {
+  while [ "$(systemctl is-active plex-library.service)" = activating ]; do
+    last=$(journalctl --unit=plex-library.service --lines=1 --no-pager --output=cat)
+    [ "$last" = "${told:-}" ] || say "library: $last"
+    told=$last
+    sleep 5
+  done
+}
+
+for part; do
+  case $part in
+    host)
+      await 90 "sshd is active" active sshd.service
+      await 90 "nginx is active" active nginx.service
+      await 60 "SSH answers a new connection" ssh_answers
+      await 90 "routes and an IPv6 address" network
+      ;;
+    library) restored ;;
+    service)
+      # This also shows that names are resolved, and that the way out is open.
+      await 60 "the bucket opens" sh "$host/opens.sh" /var/lib/secrets/rclone.conf "b2:$BUCKET"
+      for unit in media plex plex-gate; do
+        await 90 "$unit is active" active "$unit.service"
+      done
+      await 60 "the bucket is mounted and answers" mounted
+      await 600 "Plex answers" plex
+      await 60 "https://$DOMAIN is this host's" web
+      await 20 "no unit has newly failed" none_newly_failed
+      trusted || say "warning: the certificate of $DOMAIN is not one that browsers trust; Let's Encrypt is asked again" \
+        "every 15 minutes, see journalctl -u acme-order-renew-$DOMAIN"
+      for unit in $(failed_units); do
+        say "warning: $unit had failed before this change"
+      done
+      ! command -v plex-library >/dev/null || plex-library warnings | sed 's/^/health: warning: /'
+      ;;
+  esac
 done
-await 60 "the bucket is mounted and answers" mounted
-await 180 "Plex answers" plex
-await 60 "https://$DOMAIN is this host's" web

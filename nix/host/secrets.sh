@@ -1,38 +1,36 @@
 #!/bin/sh
-# Puts the stack's secrets in place. Usage: secrets.sh PAYLOAD
-# A changed set is tried: what uses it is started again, and if that fails the old set is put back.
+# What `pulumi up` runs to hand over the stack's secrets. Usage: secrets.sh PAYLOAD
+# The work is done by the supervisor's unit, so that it excludes a converge and outlives this session.
 set -eu
 umask 077
 
 payload=$1
-new=$payload/secrets
-kept=/var/lib/secrets
+name=secrets
+unit=nixos-rebuild-switch-to-configuration
+work=/run/secrets-on-trial
+# shellcheck source=nix/host/session.sh
+. "$payload/host/session.sh"
 
-# A run that was cut between its two moves has left the good set aside.
-[ -d "$kept" ] || [ ! -d "$kept.old" ] || mv "$kept.old" "$kept"
-
-if diff -r "$new" "$kept" >/dev/null 2>&1; then
+exec 9>/run/converge.lock
+flock 9
+if at_work; then
   rm -rf "$payload"
-  echo "secrets: unchanged"
-  exit 0
+  echo "secrets: $(who) since $(systemctl show -P ActiveEnterTimestamp "$unit"); try again when it has ended" >&2
+  exit 1
 fi
+rm -rf "$work"
+mkdir -p "$work"
+mv "$payload" "$work/payload"
+echo "new secrets" >/run/converge.who
+start sh "$work/payload/host/try-secrets.sh" "$work/payload"
+exec 9>&-
+follow 0
 
-rm -rf "$kept.old"
-[ ! -d "$kept" ] || mv "$kept" "$kept.old"
-mv "$new" "$kept"
-rm -rf "$payload"
-
-if systemctl restart media.service; then
-  rm -rf "$kept.old"
-  echo "secrets: in place"
-  exit 0
-fi
-
-journalctl --unit=media.service --lines=5 --no-pager --output=cat
-rm -rf "$kept"
-if [ -d "$kept.old" ]; then
-  mv "$kept.old" "$kept"
-  systemctl restart media.service || :
-fi
-echo "secrets: the mount does not start with the new set; the old one is back. Check b2KeyId, b2ApplicationKey and b2Bucket" >&2
+end=$(last_line)
+rm -rf "$work/payload"
+case $end in
+  "$name: done: "*) exit 0 ;;
+  "$name: failed: "*) ;;
+  *) echo "secrets: failed: the supervisor ended without a word; see journalctl -u $unit" ;;
+esac
 exit 1

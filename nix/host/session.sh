@@ -11,6 +11,11 @@ at_work() {
   systemctl is-active --quiet "$unit" || [ "$(systemctl is-active "$unit")" = activating ]
 }
 
+# Who that is.
+who() {
+  cat /run/converge.who 2>/dev/null || echo "nixos-rebuild"
+}
+
 last_line() {
   tail -n 1 "$work/log" 2>/dev/null || :
 }

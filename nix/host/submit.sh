@@ -23,7 +23,8 @@ submitted=$(cat "$work/digest" 2>/dev/null || :)
 from=0
 if at_work && [ "$submitted" != "$digest" ]; then
   rm -rf "$configuration"
-  echo "converge: another change is being made on this host since $(systemctl show -P ActiveEnterTimestamp "$unit"); try again when it has ended" >&2
+  echo "converge: another change is being made on this host, by $(who), since" \
+    "$(systemctl show -P ActiveEnterTimestamp "$unit"); try again when it has ended" >&2
   exit 1
 elif at_work; then
   rm -rf "$configuration"
@@ -42,6 +43,7 @@ else
   mv "$configuration" /etc/nixos.next
   cp /etc/nixos/host.nix /etc/nixos.next/host.nix
   echo "$digest" >"$work/digest"
+  echo "\`pulumi up\` from ${SSH_CONNECTION%% *}" >/run/converge.who
   start sh /etc/nixos.next/host/converge.sh
 fi
 exec 9>&-

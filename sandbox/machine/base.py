@@ -31,6 +31,7 @@ PACKAGES = (
     "fuse3",
     "gawk",
     "gdisk",
+    "grub-common",
     "hostname",
     "htop",
     "iproute2",

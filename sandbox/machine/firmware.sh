@@ -74,13 +74,17 @@ has_boot_loader() {
   return 1
 }
 
-# The default entry of GRUB's file says what is PID 1, and which file holds what the initrd would do.
-default_entry() {
-  awk '
+# What GRUB's file boots: PID 1, and which file holds what the initrd would do. An entry's name is its number, behind
+# that of its submenu. Usage: entry FILE NAME, for the default if there is none of that name.
+entry() {
+  awk -v name="$2" '
     /^[[:space:]]*set default=/ && !chosen { gsub(/[^0-9]/, ""); wanted = $0 + 0; chosen = 1 }
-    match($0, /init=[^[:space:]"]+/) { inits[count++] = substr($0, RSTART + 5, RLENGTH - 5) }
-    $1 == "initrd" && count { initrds[count - 1] = $2 }
-    END { if (wanted >= count) wanted = 0; print inits[wanted], initrds[wanted] }
+    /^[[:space:]]*submenu / { above = top++ ">"; below = 0; next }
+    /^[[:space:]]*menuentry / { path = above == "" ? top++ : above below++; inside = 1 }
+    /^[[:space:]]*}/ { if (inside) inside = 0; else above = "" }
+    match($0, /init=[^[:space:]"]+/) { inits[path] = substr($0, RSTART + 5, RLENGTH - 5) }
+    $1 == "initrd" { initrds[path] = $2 }
+    END { if (!(name in inits)) name = wanted; if (!(name in inits)) name = 0; print inits[name], initrds[name] }
   ' "$1"
 }
 
@@ -89,7 +93,10 @@ mount_installed() {
     [ "$(about TYPE "$node")" = ext4 ] || continue
     mount "$node" root
     if [ -e root/boot/grub/grub.cfg ]; then
-      entry=$(default_entry root/boot/grub/grub.cfg)
+      # What is to be booted once is taken from GRUB's environment before it is booted.
+      once=$(sed -n 's/^next_entry=//p' root/boot/grub/grubenv 2>/dev/null || :)
+      [ -z "$once" ] || in_base 'grub-editenv /mnt/boot/grub/grubenv unset next_entry'
+      entry=$(entry root/boot/grub/grub.cfg "$once")
       init=${entry% *}
       initrd=root${entry#* }
       if [ -n "$init" ]; then
@@ -102,10 +109,12 @@ mount_installed() {
   return 1
 }
 
-# Runs a line of shell with the base root's programs, whatever this computer has, and the machine's devices.
+# Runs a line of shell with the base root's programs, whatever this computer has, the machine's devices, and what is
+# mounted at root at /mnt.
 in_base() {
   # shellcheck disable=SC2016 # expanded by the shell inside
-  unshare --mount sh -euc 'mount --bind /run/dev "$1/dev"; exec chroot "$1" sh -euc "$2"' sh "/run/layers/$base" "$1"
+  unshare --mount sh -euc 'mount --bind /run/dev "$1/dev"; mount --bind /run/root "$1/mnt"; exec chroot "$1" sh -euc "$2"' \
+    sh "/run/layers/$base" "$1"
 }
 
 # On a disk that has grown: the partition and its file system too, if the initrd says so. (Growing one that is

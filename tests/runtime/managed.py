@@ -21,7 +21,7 @@ from starlette.routing import Route
 from components import configuration
 from components.payload import payload
 from tests import stack
-from tests.runtime.lone_host import REPO, Host
+from tests.runtime.lone_host import Host
 
 UNIT = "nixos-rebuild-switch-to-configuration"
 PORT = 8081
@@ -63,7 +63,10 @@ in
   };
 }
 """
+# As sshd starts it.
+_SESSION = ("env", "SSH_CONNECTION=203.0.113.9 50000 203.0.113.11 22", "bash", "-s")
 _HEALTH = """
+[ "$1" != library ] || exit 0
 case $(cat /run/current-system/name) in
   ill*) echo "health: this one is ill"; exit 1 ;;
 esac
@@ -88,6 +91,7 @@ class Change:
         values = {
             "STACK": self.stack,
             "DOMAIN": "plex.films.sandbox",
+            "BUCKET": "films-and-music",
             "RELEASE": downloads.release(self.nixpkgs),
             "SUPPORT_ENDS": self.support_ends,
             "NIXPKGS_URL": downloads.url(self.nixpkgs),
@@ -97,15 +101,14 @@ class Change:
         # Nothing that the scripts are told has another name in the program.
         told = configuration.parameters(stack.settings_of(), "prod")
         assert {line.split("=")[0] for line in told.splitlines()} == set(values)
-        names = ("converge", "nixpkgs", "session", "submit", "support")
-        shell = (REPO / "nix/host" / name for name in names)
+        sent = configuration.files(stack.settings_of(), "prod")
         return {
             "parameters": "".join(f"{key}='{value}'\n" for key, value in values.items()),
             "configuration.nix": (
                 f'{{ name = "{self.name}"; build = "{self.build}"; activate = "{self.activate}"; }}\n'
             ),
+            **{path: text for path, text in sent.items() if path.startswith("host/")},
             "host/health.sh": _HEALTH,
-            **{f"host/{p.name}.sh": p.with_suffix(".sh").read_text() for p in shell},
         }
 
 
@@ -174,14 +177,14 @@ class Managed:
 
     def session(self, change: Change) -> Session:
         """One connection from its beginning to its end."""
-        done = self.host.run("bash", "-s", stdin=self._stdin(change))
+        done = self.host.run(*_SESSION, stdin=self._stdin(change))
         return Session(done.returncode, done.stdout + done.stderr)
 
     @contextmanager
     def begun(self, change: Change) -> Iterator[subprocess.Popen[str]]:
         """A connection that goes on; it is cut at the end."""
         with subprocess.Popen(
-            self.host.command("bash", "-s"),
+            self.host.command(*_SESSION),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -252,7 +255,8 @@ def install(lone: Host, downloads: Downloads, number: int) -> None:
     """The host as its installation leaves it."""
     script = f"""
     set -eu
-    rm -rf /etc/nixos /etc/nixos.* /run/converge /run/switched {NIXPKGS} /nix/var/nix/profiles/system*
+    rm -rf /etc/nixos /etc/nixos.* /run/converge /run/switched {NIXPKGS} /nix/var/nix/profiles/system* \\
+      /var/lib/converge /nix/var/nix/gcroots/converge
     mkdir -p /etc/nixos {NIXPKGS} /var/lib/host
     echo prod >/var/lib/host/stack
     cp -r /srv/{downloads.name(number)} {NIXPKGS}/

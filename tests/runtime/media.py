@@ -52,12 +52,20 @@ class Bucket:
         self.door = Door(app)
         service: Service = app.state.service
         settings = stack.settings_of()
-        self._store = service.store
+        self._store, self._keys = service.store, service.keys
         self._id = self._store.create_bucket(settings.b2_bucket, "allPrivate").id
         secret = settings.b2_application_key.get_secret_value()
         service.keys.put(Key(settings.b2_key_id, secret, "a test's", _CAPABILITIES, self._id))
         self.put("Films/Nosferatu (1922)/Nosferatu – Symphonie.mkv", FILM)
         self.put("Music/Ärger.flac", b"short")
+
+    def another(self, name: str) -> str:
+        """Make another bucket with a key of its own; rclone.conf with that key."""
+        given = {"b2KeyId": "0005a1b2c3d4e5f0000000009", "b2ApplicationKey": "K005" + 27 * "z"}
+        made = self._store.create_bucket(name, "allPrivate")
+        secret = given["b2ApplicationKey"]
+        self._keys.put(Key(given["b2KeyId"], secret, name, _CAPABILITIES, made.id))
+        return remote(**given)
 
     def put(self, name: str, content: bytes) -> None:
         arrived = self._store.incoming(self._id)

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from components import configuration
-from tests import stack
 from tests.runtime.lone_host import REPO, Host, host, skip_reason
 from tests.runtime.managed import (
     NIXPKGS,
@@ -83,7 +81,8 @@ def test_what_changes_nothing_takes_one_connection(managed: Managed) -> None:
     done = managed.session(Change("zero", seconds=61))
     assert done.status == 0, done.text
     assert "changes: none in the system" in done.text
-    assert managed.switched == []
+    # Activated is nothing. What boots is written all the same: somebody may have had a hand in it.
+    assert managed.switched == ["boot zero"]
     managed.all_is("zero")
     assert "ACKNOWLEDGE_SECONDS='61'" in managed.read("/etc/nixos/parameters")
 
@@ -111,7 +110,9 @@ def test_another_change_is_refused_while_one_is_made(managed: Managed) -> None:
         await_line(first, "converge: build")
         refused = managed.session(Change("two"))
         assert refused.status == 1
-        assert refused.text.startswith("converge: another change is being made on this host since ")
+        assert refused.text.startswith(
+            "converge: another change is being made on this host, by `pulumi up` from "
+        )
         assert len(refused.text.splitlines()) == 1
 
         managed.host.write("/run/go", "")
@@ -352,8 +353,3 @@ def test_an_interrupted_download_leaves_nothing_half(managed: Managed) -> None:
 
     assert managed.host.ok("sh", script, *arguments) == f"{NIXPKGS}/{downloads.name(2)}\n"
     assert managed.trees() == {downloads.name(1), downloads.name(2)}
-
-
-def test_tests_name_files_that_the_program_sends() -> None:
-    sent = configuration.files(stack.settings_of(), "prod")
-    assert set(Change("zero").files(Downloads(sha256={1: ""}))) <= set(sent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -236,7 +237,12 @@ def test_identities_arrive_as_lines(run: Run) -> None:
 
 
 def test_secrets_carry_no_more_than_they_need(run: Run) -> None:
-    assert set(files_in(stdin(run, "secrets"))) == {"secrets/rclone.conf", "host/secrets.sh"}
+    sent = files_in(stdin(run, "secrets"))
+    scripts = {name for name in sent if name.startswith("host/")}
+    assert set(sent) - scripts == {"secrets/rclone.conf", "parameters"}
+    # Each that one of them runs or reads is there.
+    named = re.findall(r"payload/(host/[\w-]+\.sh)", "".join(sent[name] for name in scripts))
+    assert scripts == {"host/secrets.sh", *named}
 
 
 def test_every_script_of_the_host_gets_there(run: Run) -> None:

@@ -96,6 +96,7 @@ def test_the_outputs_are_what_the_stack_decides(plain: Run) -> None:
         "ipv4": IPV4,
         "ipv6": IPV6,
         "ssh": "ssh alice@plex.films.sandbox",
+        "drift": "ssh alice@plex.films.sandbox sudo drift",
         "tunnel": "ssh -L 32400:127.0.0.1:32400 alice@plex.films.sandbox",
         "plexSetup": "http://127.0.0.1:32400/web",
     }

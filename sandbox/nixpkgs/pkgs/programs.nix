@@ -47,6 +47,7 @@ builtins.mapAttrs (_: x: if builtins.isString x then words x else x) {
   gnupatch = "patch";
   gnused = "sed";
   gnutar = "tar";
+  grub2 = "grub-editenv grub-file grub-script-check";
   gptfdisk = "sgdisk gdisk cgdisk";
   gzip = "gzip gunzip zcat zgrep zless zmore gzexe";
   hostname = "hostname dnsdomainname domainname";

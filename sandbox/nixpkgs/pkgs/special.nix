@@ -31,10 +31,10 @@ in
     ln -s /usr/lib/systemd $out/lib/systemd
   '';
 
-  # Stands in for the kernel and its initial RAM disk: machines run on the computer's own kernel.
-  linux = pkgs.runCommand "linux-sandbox" { } ''
+  # Stands in for the kernel: machines run on the computer's own. It is another with each nixpkgs, as there.
+  linux = pkgs.runCommand "linux-${lib.trivial.version}" { } ''
     mkdir $out
-    echo "the kernel of the computer that the sandbox runs on" >$out/bzImage
+    echo "${lib.trivial.version}: the kernel of the computer that the sandbox runs on" >$out/bzImage
     mkdir -p $out/lib/modules
   '';
 
@@ -42,7 +42,7 @@ in
   # the place of the data, and the plug-ins' links, which are made anew at each start.
   plexRaw = pkgs.mkDerivation {
     pname = "plexmediaserver";
-    version = "1.42.2.10156";
+    version = "1.42.${lib.trivial.version}"; # another with each nixpkgs
     meta.license = unfree;
     buildCommand = ''
       mkdir -p $out/lib

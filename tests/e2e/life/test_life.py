@@ -137,7 +137,7 @@ def test_a_key_that_does_not_work_is_put_back(sandbox: Sandbox) -> None:
     sandbox.set("b2KeyId", "0005a1b2c3d4e5f0000000002")
     done = sandbox.pulumi("up", "--yes", "--skip-preview")
     assert done.returncode != 0
-    assert "the old one is back. Check b2KeyId" in done.stdout + done.stderr
+    assert "the old set is in use. Check b2KeyId" in done.stdout + done.stderr
     assert "One Note" in sandbox.ssh("ls -R /mnt/media")
     sandbox.set("b2KeyId", credentials.B2_KEY_ID)
     assert sandbox.pulumi("up", "--yes", "--skip-preview").returncode == 0

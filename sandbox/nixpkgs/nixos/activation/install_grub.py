@@ -1,7 +1,8 @@
 """Stands in for GRUB: writes /boot/grub/grub.cfg. Usage: install_grub.py LIMIT TIMEOUT EFI TOPLEVEL DEVICE...
 
 The first entry is the default: the generation that was last made the boot default, which need not be the
-newest of the profile. The older generations follow, the newest first, as many as the limit allows.
+newest of the profile. The profile's generations follow in a submenu, the newest first, as many as the limit
+allows.
 
 EFI is the file that firmware starts, or empty. With NIXOS_INSTALL_BOOTLOADER=1 that file, and the
 first sector of each device, get what a machine of the sandbox takes for a boot loader.
@@ -76,11 +77,13 @@ def install(limit: int, timeout: int, toplevel: Path) -> None:
     if timeout >= 0:
         lines.append(f"set timeout={timeout}\n")
     lines.append(entry("NixOS - Default", toplevel))
+    lines.append('submenu "NixOS - All configurations" --class submenu {\n')
     for number, link in generations()[:limit]:
         made = datetime.fromtimestamp(link.lstat().st_mtime, tz=UTC)
         version = (link / "nixos-version").read_text()
         title = f"NixOS - Configuration {number} ({made:%Y-%m-%d} - {version})"
         lines.append(entry(title, link.resolve()))
+    lines.append("}\n")
     CONFIG.parent.mkdir(parents=True, exist_ok=True)
     temporary = CONFIG.with_suffix(".tmp")
     with temporary.open("w") as file:

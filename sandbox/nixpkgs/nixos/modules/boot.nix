@@ -98,6 +98,7 @@ in
     ];
     system.build.installBootLoader = if grub.enable then "${installer}" else "${pkgs.coreutils}/bin/true";
 
+    environment.systemPackages = lib.mkIf grub.enable [ pkgs.grub2 ];
     boot.kernelParams = [ "loglevel=4" ];
     environment.etc = {
       "sysctl.d/60-nixos.conf".text = lib.concatStrings (

@@ -1,0 +1,76 @@
+#!/bin/sh
+# Plex's databases move one way: a newer Plex changes them, and an older one cannot open them after that.
+#
+# Usage: database.sh copy OLD NEW   before NEW is activated, if its Plex is another than OLD's
+#        database.sh put-back       when the change has failed
+#        database.sh keep           when it is accepted: the copy stays for a while
+#        database.sh fall-back      when the host has booted what was there before an accepted change
+#        database.sh forget         copies that are older than a week
+set -eu
+
+databases='/var/lib/plex/Plex Media Server/Plug-in Support/Databases'
+trial=/var/lib/converge/database.trial # of a change that is being made
+kept=/var/lib/converge/database.kept   # of the last one that was accepted
+
+# The databases with their logs; not the dated copies that Plex makes itself.
+files() {
+  find "$1" -maxdepth 1 -type f \( -name '*.db' -o -name '*.db-wal' -o -name '*.db-shm' \)
+}
+
+plex_of() {
+  grep '^ExecStart=' "$1/etc/systemd/system/plex.service"
+}
+
+# put_back COPY brings it into place, and goes on where it was cut short. What is there is set aside.
+put_back() {
+  [ -d "$1" ] || return 0
+  systemctl stop plex.service
+  if [ ! -e "$1/.aside" ]; then
+    mkdir -p "$1.newer"
+    files "$databases" | while read -r file; do mv -n "$file" "$1.newer/"; done
+    sync
+    : >"$1/.aside"
+  fi
+  # A log of one database applied to another would be its end, so nothing of the present ones stays.
+  files "$databases" | xargs -d '\n' -r rm -f
+  files "$1" | while read -r file; do cp -p "$file" "$databases/"; done
+  sync
+  rm -rf "$1"
+  echo "database: Plex's databases are those from before the change; the later ones are in $1.newer"
+}
+
+case $1 in
+  copy)
+    [ -d "$databases" ] && [ "$(plex_of "$2")" != "$(plex_of "$3")" ] || exit 0
+    needed=$(files "$databases" | xargs -d '\n' -r du -cm | tail -n 1 | cut -f 1)
+    free=$(df -m --output=avail /var/lib/converge | tail -n 1 | tr -d " ")
+    if [ "$free" -lt $((${needed:-0} + 500)) ]; then
+      echo "Plex changes, and a copy of its databases takes $needed MB, but only $free MB are free" |
+        tee "${REASON:-/dev/null}"
+      exit 1
+    fi
+    echo "database: Plex changes; stopping it to copy ${needed:-0} MB of databases"
+    systemctl stop plex.service
+    rm -rf "$trial" "$trial.new" "$trial.newer"
+    mkdir -m 700 "$trial.new"
+    files "$databases" | while read -r file; do cp -p "$file" "$trial.new/"; done
+    sync
+    mv "$trial.new" "$trial"
+    ;;
+  put-back) put_back "$trial" ;;
+  keep)
+    [ -d "$trial" ] || exit 0
+    # What waits for its first boot may yet fall back to the generation that the older copy is of.
+    if [ -d "$kept" ] && [ -L /nix/var/nix/gcroots/converge/pending ]; then
+      rm -rf "$trial"
+    else
+      rm -rf "$kept" "$kept.newer"
+      mv "$trial" "$kept"
+      touch "$kept"
+    fi
+    ;;
+  fall-back) put_back "$kept" ;;
+  forget)
+    find "$kept" "$kept.newer" "$trial.newer" -maxdepth 0 -mtime +7 -exec rm -rf {} + 2>/dev/null || :
+    ;;
+esac

@@ -1,0 +1,56 @@
+# shellcheck shell=sh
+# What the supervisor's works have in common: what they say, their steps with deadlines, and the host's status.
+# Sourced; `name` is the work's own word for itself, and `work` the folder of what belongs to this boot.
+: "${name:?}" "${work:?}"
+
+state=/var/lib/converge # what outlives a boot
+profile=/nix/var/nix/profiles/system
+export REASON="$work/reason" # where a step's command may say why it failed
+mkdir -p "$work" "$state"
+chmod 700 "$state"
+
+say() {
+  echo "$name: $*"
+}
+
+# status STATE MESSAGE is what is known of the host from now on, whatever happens next.
+status() {
+  jq -n --arg state "$1" --arg message "$2" --arg time "$(date -u +%FT%TZ)" \
+    --arg generation "$(basename "$(readlink "$profile")" | tr -dc 0-9)" \
+    --arg system "$(readlink -f /run/current-system)" --arg booted "$(readlink -f /run/booted-system)" \
+    --arg nixpkgs "$(readlink /var/lib/nixpkgs/current)" --arg digest "$(cat "$state/digest" 2>/dev/null)" \
+    '$ARGS.named | .generation |= tonumber' >"$state/status.json.new"
+  mv "$state/status.json.new" "$state/status.json"
+}
+
+# step NAME SECONDS COMMAND… runs one step with its deadline. 
+step() {
+  current=$1
+  seconds=$2
+  shift 2
+  say "$current"
+  rm -f "$REASON"
+  ended=0
+  timeout --kill-after=30 "$seconds" "$@" || ended=$?
+  case $ended in
+    0) ;;
+    124 | 137) fail "took longer than $seconds s" ;;
+    *) fail "$(cat "$REASON" 2>/dev/null || echo "ended with status $ended; see above")" ;;
+  esac
+}
+
+# As step, for what prints its error as a line of Nix's.
+nix_step() {
+  current=$1
+  seconds=$2
+  shift 2
+  say "$current"
+  ended=0
+  # shellcheck disable=SC2016 # expanded by the shell inside
+  timeout --kill-after=30 "$seconds" bash -o pipefail -c '"$@" 2>&1 | tee "$0"' "$work/output" "$@" || ended=$?
+  case $ended in
+    0) ;;
+    124 | 137) fail "took longer than $seconds s" ;;
+    *) fail "$(sed -n 's/^ *error: *\(..*\)/\1/p' "$work/output" | tail -n 1 | grep . || echo "see above")" ;;
+  esac
+}

@@ -1,0 +1,188 @@
+"""Plex's databases around a change of Plex: database.sh with real SQLite databases, under real systemd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.runtime.lone_host import REPO, Host, host, skip_reason
+
+pytestmark = pytest.mark.skipif(skip_reason() is not None, reason=skip_reason() or "")
+
+FOLDER = "/var/lib/plex/Plex Media Server/Plug-in Support/Databases"
+DATABASE = f"{FOLDER}/com.plexapp.plugins.library.db"
+STATE = "/var/lib/converge"
+
+# Ends with the row in the log, without any clearing up.
+_WATCH = """
+import os, sqlite3, sys
+opened = sqlite3.connect(sys.argv[1])
+opened.execute("insert into films values (?)", sys.argv[2:])
+opened.commit()
+os._exit(0)
+"""
+
+
+@dataclass
+class Databases:
+    """A host with Plex's databases, and two generations whose Plex differs."""
+
+    host: Host
+
+    def run(self, *words: str) -> str:
+        return self.host.ok("sh", "/srv/host/database.sh", *words)
+
+    def copy(self, new: str = "/srv/new") -> str:
+        return self.run("copy", "/srv/old", new)
+
+    def sql(self, text: str, database: str = DATABASE) -> str:
+        return self.host.ok("sqlite3", database, text).strip()
+
+    def films(self) -> list[str]:
+        return self.sql("select name from films order by name").split()
+
+    def watch(self, name: str) -> None:
+        """A row that is in the database's log alone, as after a power cut."""
+        self.host.run("python3", "-c", _WATCH, DATABASE, name)
+
+    def migrate(self) -> None:
+        """What a newer Plex does at its first start."""
+        self.sql("alter table films rename to items; insert into items values ('Later')")
+
+    def exists(self, path: str) -> bool:
+        return (self.host.root / path.lstrip("/")).exists()
+
+    def running(self) -> bool:
+        return self.host.run("systemctl", "is-active", "--quiet", "plex").returncode == 0
+
+
+@pytest.fixture(scope="module")
+def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    with host(tmp_path_factory.mktemp("database")) as running:
+        running.write("/srv/host/database.sh", (REPO / "nix/host/database.sh").read_text())
+        for name, plex in (("old", "1"), ("same", "1"), ("new", "2")):
+            unit = f"[Service]\nUser=plex\nExecStart=/nix/store/plex-{plex}/bin/plexmediaserver\n"
+            running.write(f"/srv/{name}/etc/systemd/system/plex.service", unit)
+        unit = "[Service]\nExecStart=sleep infinity\n"
+        running.write("/run/systemd/system/plex.service", unit)
+        running.ok("systemctl", "daemon-reload")
+        yield running
+
+
+@pytest.fixture
+def databases(lone: Host) -> Databases:
+    made = Databases(lone)
+    script = f"""
+    rm -rf {STATE} '{FOLDER}'
+    mkdir -p {STATE} /run/converge '{FOLDER}'
+    touch '{DATABASE}-2026-11-20'
+    """
+    lone.ok("sh", "-c", script)
+    made.sql(
+        "pragma journal_mode=wal; create table films (name); insert into films values ('Faust')"
+    )
+    made.watch("Nosferatu")
+    assert (lone.root / f"{DATABASE[1:]}-wal").stat().st_size > 0
+    lone.ok("chown", "-R", "plex:", FOLDER)
+    lone.ok("systemctl", "start", "plex")
+    return made
+
+
+def test_the_same_plex_is_not_even_stopped(databases: Databases) -> None:
+    assert databases.copy("/srv/same") == ""
+    assert databases.running()
+    assert not databases.exists(f"{STATE}/database.trial")
+
+
+def test_a_change_that_fails_gets_every_row_back(databases: Databases) -> None:
+    databases.copy()
+    assert not databases.running()
+    databases.migrate()
+
+    said = databases.run("put-back")
+    assert databases.films() == ["Faust", "Nosferatu"]
+    owners = databases.host.ok("sh", "-c", f"stat -c %U '{FOLDER}'/*.db*").split()
+    assert set(owners) == {"plex"}
+    assert databases.exists(f"{DATABASE}-2026-11-20")  # Plex's own, of which nobody makes a copy
+    # What the newer Plex made of it is not lost.
+    aside = f"{STATE}/database.trial.newer"
+    assert aside in said
+    later = f"{aside}/com.plexapp.plugins.library.db"
+    assert "Later" in databases.sql("select name from items", later)
+    assert not databases.exists(f"{STATE}/database.trial")
+    # A second time there is nothing to put back.
+    databases.sql("insert into films values ('Metropolis')")
+    assert databases.run("put-back") == ""
+    assert databases.films() == ["Faust", "Metropolis", "Nosferatu"]
+
+
+def test_putting_back_goes_on_where_it_was_cut_short(databases: Databases) -> None:
+    databases.copy()
+    databases.migrate()
+    # The power fails while the copies are brought into place: one is half there.
+    aside = f"{STATE}/database.trial.newer"
+    script = f"""
+    set -e
+    mkdir {aside}
+    mv '{FOLDER}'/*.db '{FOLDER}'/*.db-* {aside}/ 2>/dev/null
+    touch {STATE}/database.trial/.aside
+    head -c 100 {STATE}/database.trial/com.plexapp.plugins.library.db >'{DATABASE}'
+    """
+    databases.host.ok("sh", "-c", script)
+
+    databases.run("put-back")
+    assert databases.films() == ["Faust", "Nosferatu"]
+    later = f"{aside}/com.plexapp.plugins.library.db"
+    assert "Later" in databases.sql("select name from items", later)
+
+
+def test_a_copy_that_was_cut_short_is_never_put_back(databases: Databases) -> None:
+    databases.host.ok("mkdir", f"{STATE}/database.trial.new")
+    assert databases.run("put-back") == ""
+    databases.copy()
+    databases.run("put-back")
+    assert databases.films() == ["Faust", "Nosferatu"]
+
+
+def test_of_an_accepted_change_the_copy_is_kept_for_a_week(databases: Databases) -> None:
+    databases.copy()
+    databases.run("keep")
+    kept = f"{STATE}/database.kept"
+    databases.run("forget")
+    assert databases.exists(kept)
+    databases.host.ok("touch", "--date=6 days ago", kept)
+    databases.run("forget")
+    assert databases.exists(kept)
+    databases.host.ok("touch", "--date=8 days ago", kept)
+    databases.run("forget")
+    assert not databases.exists(kept)
+
+
+def test_what_did_not_boot_falls_back_over_all_changes_since(databases: Databases) -> None:
+    databases.copy()
+    databases.migrate()
+    databases.run("keep")
+    databases.host.ok("mkdir", "-p", "/nix/var/nix/gcroots/converge")
+    databases.host.ok("ln", "-s", "/srv/new", "/nix/var/nix/gcroots/converge/pending")
+    # Another change before the reboot: the older copy is the one to fall back to.
+    databases.host.write(
+        "/srv/newer/etc/systemd/system/plex.service", "ExecStart=/nix/store/plex-3\n"
+    )
+    databases.run("copy", "/srv/new", "/srv/newer")
+    databases.run("keep")
+    databases.run("fall-back")
+    databases.host.ok("rm", "/nix/var/nix/gcroots/converge/pending")
+    assert databases.films() == ["Faust", "Nosferatu"]
+
+
+def test_without_room_for_a_copy_nothing_is_touched(databases: Databases) -> None:
+    databases.host.ok("mount", "-t", "tmpfs", "-o", "size=8M", "none", STATE)
+    try:
+        refused = databases.host.run("sh", "/srv/host/database.sh", "copy", "/srv/old", "/srv/new")
+        assert refused.returncode == 1
+        assert "a copy of its databases takes 1 MB, but only 8 MB are free" in refused.stdout
+        assert databases.running()
+    finally:
+        databases.host.ok("umount", STATE)
