@@ -21,7 +21,7 @@ if [ -z "$differences" ]; then
   rm -f "$roots/pending"
   [ ! -e /boot/grub/grubenv ] || grub-editenv /boot/grub/grubenv unset next_entry
 else
-  default=$(readlink -f "$roots/default" || readlink -f /run/booted-system)
+  default=$(readlink -e "$roots/default" || readlink -f /run/booted-system)
   echo "boot: $differences can be tested by a boot alone; $default stays the default until then"
   ln -sfn "$system" "$roots/pending"
   "$default/bin/switch-to-configuration" boot

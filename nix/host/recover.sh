@@ -33,7 +33,7 @@ fi
 [ -L "$roots/pending" ] || exit 0
 pending=$(readlink -f "$roots/pending")
 if [ "$booted" = "$pending" ]; then
-  systemd-run --quiet --collect --no-block --unit=nixos-rebuild-switch-to-configuration --service-type=exec \
+  systemd-run --quiet --collect --unit=nixos-rebuild-switch-to-configuration --service-type=exec \
     --setenv=PATH="$PATH" sh "$host/booted.sh"
 elif ! grub-editenv /boot/grub/grubenv list | grep -q '^next_entry='; then
   sh "$host/database.sh" fall-back

@@ -23,7 +23,7 @@ secrets_back() {
 profile_back() {
   [ "$(readlink -f "$profile")" != "${was:?}" ] || return 0
   nix-env --profile "$profile" --set "$was"
-  "$(readlink -f /nix/var/nix/gcroots/converge/default || readlink -f /run/booted-system)/bin/switch-to-configuration" boot
+  "$(readlink -e /nix/var/nix/gcroots/converge/default || readlink -f /run/booted-system)/bin/switch-to-configuration" boot
 }
 
 end() {

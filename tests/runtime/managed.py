@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -39,7 +40,7 @@ in
     builder = "/bin/sh";
     PATH = "/usr/bin";
     called = asked.name;
-    inherit (asked) build activate;
+    inherit (asked) build activate kernel;
     nixpkgs = NUMBER;
     args = [
       (builtins.toFile "builder.sh" ''
@@ -47,6 +48,7 @@ in
         mkdir -p $out/bin
         echo $called >$out/name
         echo $nixpkgs >$out/nixpkgs
+        echo $kernel >$out/kernel
         eval "$build"
         cat >$out/bin/switch-to-configuration <<END
         #!/bin/sh
@@ -54,7 +56,20 @@ in
         echo "\\$1 $called" >>/run/switched
         case \\$1 in
           test) ln -sfn $out /run/current-system; $activate ;;
-          boot) ln -sfn $out /boot-default ;;
+          boot)
+            ln -sfn $out /boot-default
+            mkdir -p /boot/grub
+            {
+              echo 'menuentry "NixOS - Default" {' && echo "  linux /kernel init=$out/init quiet" && echo '}'
+              echo 'submenu "NixOS - All configurations" {'
+              for link in \\$(ls -rv /nix/var/nix/profiles | grep '^system-'); do
+                echo "menuentry \\"\\$link\\" {"
+                echo "  linux /kernel init=\\$(readlink -f /nix/var/nix/profiles/\\$link)/init quiet"
+                echo '}'
+              done
+              echo '}'
+            } >/boot/grub/grub.cfg
+            ;;
         esac
         END
         chmod +x $out/bin/switch-to-configuration
@@ -81,6 +96,7 @@ class Change:
     name: str
     build: str = ":"
     activate: str = ":"
+    kernel: int = 6
     stack: str = "prod"
     seconds: int = 60
     nixpkgs: int = 1
@@ -105,7 +121,8 @@ class Change:
         return {
             "parameters": "".join(f"{key}='{value}'\n" for key, value in values.items()),
             "configuration.nix": (
-                f'{{ name = "{self.name}"; build = "{self.build}"; activate = "{self.activate}"; }}\n'
+                f'{{ name = "{self.name}"; build = "{self.build}"; activate = "{self.activate}";'
+                f" kernel = {self.kernel}; }}\n"
             ),
             **{path: text for path, text in sent.items() if path.startswith("host/")},
             "host/health.sh": _HEALTH,
@@ -242,6 +259,39 @@ class Managed:
             threading.Event().wait(0.05)
         pytest.fail("the supervisor is still at it")
 
+    def status(self) -> dict[str, object]:
+        """What the host's status file says."""
+        found: dict[str, object] = json.loads(self.read("/var/lib/converge/status.json"))
+        return found
+
+    def boots_once(self) -> str | None:
+        """The name of the system that GRUB boots once, by its own environment and its menu."""
+        listed = self.host.run("grub-editenv", "/boot/grub/grubenv", "list").stdout
+        if not listed.startswith("next_entry="):
+            return None
+        (above, below) = listed.strip().removeprefix("next_entry=").split(">")
+        assert above == "1"  # the submenu is what follows the default
+        systems = [
+            line for line in self.read("/boot/grub/grub.cfg").splitlines() if "init=" in line
+        ]
+        return self.name_of(systems[1:][int(below)].split("init=")[1].split("/init")[0])
+
+    def boot(self, system: str) -> None:
+        """What a boot of that system finds and does before its units start, as far as this is concerned.
+
+        Args:
+            system: a path, or a link to one.
+        """
+        script = f"""
+        set -eu
+        rm -rf /run/converge
+        ln -sfn "$(readlink -f {system})" /run/booted-system
+        ln -sfn "$(readlink -f {system})" /run/current-system
+        sh /etc/nixos/host/recover.sh
+        """
+        self.host.ok("sh", "-c", script)
+        self.ended()
+
     def all_is(self, name: str) -> None:
         assert self.state == dict.fromkeys(("running", "profile", "boots", "configured"), name)
 
@@ -272,7 +322,9 @@ def install(lone: Host, downloads: Downloads, number: int) -> None:
       -I nixpkgs={NIXPKGS}/current -I nixos-config=/etc/nixos/configuration.nix)
     nix-env --quiet --profile /nix/var/nix/profiles/system --set "$built"
     ln -sfn "$built" /run/current-system
-    ln -sfn "$built" /boot-default
+    ln -sfn "$built" /run/booted-system
+    "$built/bin/switch-to-configuration" boot
+    rm -f /run/switched /boot/grub/grubenv
     """
     lone.ok("sh", "-c", script)
 
