@@ -57,7 +57,7 @@ def files(settings: Settings, stack: str) -> dict[str, str]:
             "cache_gigabytes": settings.cache_gigabytes,
             "read_only": settings.media_read_only,
         },
-        "plex.nix": {"audiobooks": settings.plex_audiobooks},
+        "plex.nix": {"domain": settings.domain, "audiobooks": settings.plex_audiobooks},
         "system.nix": {
             "host_name": settings.host_name,
             "time_zone": settings.time_zone,

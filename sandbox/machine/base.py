@@ -64,6 +64,7 @@ PACKAGES = (
     "systemd-sysv",
     "tzdata",
     "unzip",
+    "xmlstarlet",
     "xz-utils",
 )
 

@@ -85,6 +85,7 @@ in
   acme = { inherit (config.security.acme.defaults) email server; };
   packages = map (package: package.name) config.environment.systemPackages;
   mount = config.systemd.services.media.serviceConfig;
+  beforePlex = config.systemd.services.plex.serviceConfig.ExecStartPre;
   plugins = builtins.length config.services.plex.extraPlugins;
   timers = builtins.attrNames config.systemd.timers;
   upgrade = config.systemd.services.upgrade.serviceConfig.ExecStart or null;
@@ -221,6 +222,16 @@ def test_plex_gets_the_visitors_own_address(name: str, hosts: dict[str, Host]) -
 
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in proxied
     assert "proxy_add_x_forwarded_for" not in proxied
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_plex_has_its_settings_before_it_starts(name: str, hosts: dict[str, Host]) -> None:
+    data, settings = hosts[name]["beforePlex"]
+    own_name = f'domain = "{stack.settings_of(**VARIANTS[name]).domain}";'
+
+    assert data.endswith("plex-run-prestart")
+    assert re.fullmatch(r"-\S+/bin/sh \S+-plex-settings.sh \S+-plex-settings", settings)
+    assert own_name in configuration.files(stack.settings_of(**VARIANTS[name]), "prod")["plex.nix"]
 
 
 def hsts(host: Host, domain: str) -> str:

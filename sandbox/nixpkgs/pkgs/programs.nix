@@ -141,6 +141,7 @@ builtins.mapAttrs (_: x: if builtins.isString x then words x else x) {
       is = "which.debianutils";
     }
   ];
+  xmlstarlet = "xmlstarlet";
   xxd = "xxd";
   xz = "xz unxz xzcat xzcmp xzdiff xzgrep xzless xzmore lzma unlzma lzcat";
   zip = "zip";

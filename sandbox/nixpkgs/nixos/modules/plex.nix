@@ -31,16 +31,14 @@ in
         Type = "simple";
         User = cfg.user;
         Group = cfg.group;
-        ExecStartPre = [
-          "!${pkgs.writeScript "plex-run-prestart" ''
-            #!/bin/sh
-            # Makes the data's folder where there is none, as root.
-            if ! test -d "$PLEX_DATADIR"; then
-              echo "Creating initial Plex data directory in: $PLEX_DATADIR"
-              install -d -m 0755 -o "${cfg.user}" -g "${cfg.group}" "$PLEX_DATADIR"
-            fi
-          ''}"
-        ];
+        ExecStartPre = "!${pkgs.writeScript "plex-run-prestart" ''
+          #!/bin/sh
+          # Makes the data's folder where there is none, as root.
+          if ! test -d "$PLEX_DATADIR"; then
+            echo "Creating initial Plex data directory in: $PLEX_DATADIR"
+            install -d -m 0755 -o "${cfg.user}" -g "${cfg.group}" "$PLEX_DATADIR"
+          fi
+        ''}";
         ExecStart = "${cfg.package}/bin/plexmediaserver";
         KillSignal = "SIGQUIT";
         PIDFile = "${cfg.dataDir}/Plex Media Server/plexmediaserver.pid";
