@@ -69,9 +69,7 @@ def files(settings: Settings, stack: str) -> dict[str, str]:
             "domain": settings.domain,
             "acme_email": settings.acme_email,
             "acme_staging": settings.acme_staging,
-            # Where the zone is elsewhere and not named, the domain might be its apex.
-            "below_its_zone": bool(settings.dns_zone)
-            and settings.domain.endswith(f".{settings.dns_zone}"),
+            "hsts_binds_names_below": settings.hsts_whole_zone or _below_its_zone(settings),
             "tunnel": tunnel_command(settings),
         },
     }
@@ -84,6 +82,11 @@ def files(settings: Settings, stack: str) -> dict[str, str]:
         if script.name not in _OTHERS:
             result[f"host/{script.name}"] = script.read_text()
     return dict(sorted(result.items()))
+
+
+def _below_its_zone(settings: Settings) -> bool:
+    """Where the zone is elsewhere and not named, the domain might be its apex."""
+    return bool(settings.dns_zone) and settings.domain.endswith(f".{settings.dns_zone}")
 
 
 def _window(settings: Settings) -> dict[str, object]:

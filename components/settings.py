@@ -50,6 +50,7 @@ class Settings(BaseModel):
     domain: Annotated[str, AfterValidator(checks.domain)]
     acme_email: Annotated[str, AfterValidator(checks.email)]
     acme_staging: bool
+    hsts_whole_zone: bool
 
     server_type: Annotated[str, AfterValidator(checks.server_type)]
     location: Annotated[str, AfterValidator(checks.location)]

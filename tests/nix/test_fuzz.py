@@ -41,6 +41,7 @@ USERS = st.from_regex(r"[a-z][a-z0-9_-]{0,30}", fullmatch=True)
 # They decide what there is, and are the same on the plain host that one is compared with.
 SWITCHES = {
     "acmeStaging": st.booleans(),
+    "hstsWholeZone": st.booleans(),
     "plexAudiobooks": st.booleans(),
     "plexLanPorts": st.booleans(),
     "mediaReadOnly": st.booleans(),

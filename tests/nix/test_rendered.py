@@ -25,6 +25,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "everything else": {
         "domain": "films.sandbox",
         "acmeStaging": True,
+        "hstsWholeZone": True,
         "b2Bucket": "other-films",
         "plexAudiobooks": True,
         "plexLanPorts": True,
@@ -42,7 +43,7 @@ VARIANTS: dict[str, dict[str, object]] = {
         "packages": [],
         "autoUpgrade": False,
     },
-    "arm": {"serverType": "cax11"},
+    "arm": {"serverType": "cax11", "domain": "films.sandbox"},
     "hostile": {
         "administrators": {"alice": [HOSTILE], "bob-2_x": [PUBLIC_KEY, f"{PUBLIC_KEY} 'or' in"]},
         "acmeEmail": "o'$wner{x}@films.sandbox",
@@ -240,9 +241,13 @@ def hsts(host: Host, domain: str) -> str:
     return str(line)
 
 
-def test_only_a_name_below_its_zone_binds_names_below_itself(hosts: dict[str, Host]) -> None:
-    assert "includeSubDomains" in hsts(hosts["defaults"], "plex.films.sandbox")
-    assert "includeSubDomains" not in hsts(hosts["everything else"], "films.sandbox")
+def test_a_zones_apex_binds_names_below_itself_only_if_it_is_told_to(
+    hosts: dict[str, Host],
+) -> None:
+    binding = 'Strict-Transport-Security "max-age=31536000; includeSubDomains; preload" always;'
+    assert binding in hsts(hosts["defaults"], "plex.films.sandbox")
+    assert binding in hsts(hosts["everything else"], "films.sandbox")
+    assert "includeSubDomains" not in hsts(hosts["arm"], "films.sandbox")
     # Whether it is an apex is not known here.
     assert "includeSubDomains" not in hsts(hosts["next to nothing"], "plex.films.sandbox")
 

@@ -45,6 +45,28 @@ def test_the_tunnel_is_for_the_first_administrator() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("domain", "dns", "zone", "whole_zone", "binds"),
+    [
+        ("plex.films.sandbox", "hetzner", "films.sandbox", False, "true"),
+        ("plex.films.sandbox", "external", "films.sandbox", False, "true"),
+        ("films.sandbox", "hetzner", "films.sandbox", False, "false"),
+        ("films.sandbox", "hetzner", "films.sandbox", True, "true"),
+        # Nobody says whose apex this is, or that it is none.
+        ("plex.films.sandbox", "external", "", False, "false"),
+        ("plex.films.sandbox", "external", "", True, "true"),
+        # It only ends like the zone.
+        ("otherfilms.sandbox", "external", "films.sandbox", False, "false"),
+    ],
+)
+def test_hsts_binds_names_below_unless_that_might_be_a_whole_zone(
+    domain: str, dns: str, zone: str, whole_zone: bool, binds: str
+) -> None:
+    settings = stack.settings_of(domain=domain, dns=dns, dnsZone=zone, hstsWholeZone=whole_zone)
+
+    assert f"hstsBindsNamesBelow = {binds};" in configuration.files(settings, "prod")["web.nix"]
+
+
 def test_every_file_ends_with_a_newline_and_has_its_own_path() -> None:
     for path, text in configuration.files(stack.settings_of(), "prod").items():
         assert text.endswith("\n"), path

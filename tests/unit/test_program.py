@@ -14,6 +14,7 @@ CHANGES: dict[str, object] = {
     "domain": "films.sandbox",
     "acmeEmail": "other@films.sandbox",
     "acmeStaging": True,
+    "hstsWholeZone": True,
     "serverType": "cpx32",
     "location": "hel1",
     "backups": False,
@@ -40,8 +41,8 @@ CHANGES: dict[str, object] = {
     "acknowledgeSeconds": 60,
 }
 # What a file of pins decides belongs to test_pins.py, which has a file of its own; a zone without its domain
-# would be refused.
-ELSEWHERE = {"nixosRelease", "pins", "dnsZone"}
+# would be refused; HSTS says more than before only at a zone's apex, see test_configuration.py.
+ELSEWHERE = {"nixosRelease", "pins", "dnsZone", "hstsWholeZone"}
 
 
 @pytest.fixture(scope="module")

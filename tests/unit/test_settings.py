@@ -226,6 +226,7 @@ ACCEPTED: dict[str, list[object]] = {
     "administrators": [{"alice": [f"  {PUBLIC_KEY}\n"], "bob-2": [PUBLIC_KEY, PUBLIC_KEY]}],
     "sshNetworks": [["198.51.100.0/24", "2001:db8::/32"]],
     "plexLanPorts": [True, False],
+    "hstsWholeZone": [True, False],
 }
 
 
@@ -274,6 +275,7 @@ def test_a_placeholder_is_named_as_one(key: str, value: object) -> None:
         ("cacheGigabytes", "20GB", "cacheGigabytes: not a whole number;"),
         ("cacheGigabytes", 1.5, "cacheGigabytes: not a whole number;"),
         ("protect", "perhaps", "protect: neither true nor false;"),
+        ("hstsWholeZone", "films.sandbox", "hstsWholeZone: neither true nor false;"),
     ],
 )
 def test_a_value_of_another_kind_is_told_in_plain_words(
