@@ -12,7 +12,7 @@ from components.settings import Settings
 
 MINIMUM_DISK_GB = 40
 MINIMUM_MEMORY_GB = 3
-_SYSTEM_GB = 15  # NixOS with a few generations, Plex's library, and room to build
+_SYSTEM_GB = 17  # NixOS with a few generations, swap, Plex's library, and room to build
 _BY_HETZNERS_NAME = {"x86": "x86_64", "arm": "aarch64"}
 
 

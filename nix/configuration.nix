@@ -9,6 +9,7 @@
     ./ssh.nix
     ./users.nix
     ./system.nix
+    ./memory.nix
     ./media.nix
     ./plex.nix
     ./gate.nix

@@ -34,6 +34,7 @@ fi
 pending=$(readlink -f "$roots/pending")
 if [ "$booted" = "$pending" ]; then
   systemd-run --quiet --collect --unit=nixos-rebuild-switch-to-configuration --service-type=exec \
+    --property=OOMScoreAdjust=-100 --property=OOMPolicy=continue \
     --setenv=PATH="$PATH" sh "$host/booted.sh"
 elif ! grub-editenv /boot/grub/grubenv list | grep -q '^next_entry='; then
   sh "$host/database.sh" fall-back

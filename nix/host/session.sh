@@ -26,6 +26,7 @@ start() {
   : >"$work/log"
   # shellcheck disable=SC2016 # expanded by the shell in the unit
   systemd-run --quiet --collect --unit="$unit" --service-type=exec --setenv=PATH="$PATH" \
+    --property=OOMScoreAdjust=-100 --property=OOMPolicy=continue \
     sh -c 'log=$1; shift; { "$@"; } 2>&1 | tee "$log"' sh "$work/log" "$@"
 }
 

@@ -21,6 +21,7 @@ fi
 
 tree=$(sh /etc/nixos/host/nixpkgs.sh /var/lib/nixpkgs "$url")
 systemd-run --wait --collect --unit=nixos-rebuild-switch-to-configuration --service-type=exec \
+  --property=OOMScoreAdjust=-100 --property=OOMPolicy=continue \
   --setenv=PATH="$PATH" sh /etc/nixos/host/converge.sh "$tree"
 
 booted=$(readlink -f /run/booted-system/kernel)

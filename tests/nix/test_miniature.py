@@ -284,3 +284,18 @@ def test_firewall(nix: Evaluate) -> None:
     assert "udp dport {  }" not in rules
     assert "echo-request" not in rules
     assert "policy drop" in rules
+
+
+SWAP = '{ swapDevices = [ { device = "/var/swap-file"; size = 64; options = [ "nofail" ]; } ]; }'
+
+
+def test_swap_is_made_before_it_is_taken_into_use(nix: Evaluate) -> None:
+    fstab = nix(f"(system [ ({SWAP}) ]).config.environment.etc.fstab.text")
+    assert "\n/var/swap-file none swap nofail 0 0\n" in fstab
+    # systemd writes - as \x2d in a unit's name; NixOS drops the backslash for its own.
+    name = "mkswap-var-swapx2dfile.service"
+    text = unit(nix, SWAP, name)
+    assert 'Environment="DEVICE=/var/swap-file"' in text
+    assert r"Before=var-swap\x2dfile.swap shutdown.target" in text
+    wanted = nix(f'(system [ ({SWAP}) ]).config.systemd.units."{name}".wantedBy')
+    assert wanted == [r"var-swap\x2dfile.swap"]

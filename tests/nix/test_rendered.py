@@ -87,6 +87,8 @@ in
   packages = map (package: package.name) config.environment.systemPackages;
   mount = config.systemd.services.media.serviceConfig;
   beforePlex = config.systemd.services.plex.serviceConfig.ExecStartPre;
+  services = builtins.mapAttrs (_: service: service.serviceConfig) config.systemd.services;
+  swap = map (swap: { inherit (swap) device size; }) config.swapDevices;
   plugins = builtins.length config.services.plex.extraPlugins;
   timers = builtins.attrNames config.systemd.timers;
   upgrade = config.systemd.services.upgrade.serviceConfig.ExecStart or null;
@@ -233,6 +235,52 @@ def test_plex_has_its_settings_before_it_starts(name: str, hosts: dict[str, Host
     assert data.endswith("plex-run-prestart")
     assert re.fullmatch(r"-\S+/bin/sh \S+-plex-settings.sh \S+-plex-settings", settings)
     assert own_name in configuration.files(stack.settings_of(**VARIANTS[name]), "prod")["plex.nix"]
+
+
+def percent(share: str) -> int:
+    assert share.endswith("%")
+    return int(share.removesuffix("%"))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_plex_goes_before_what_a_host_is_repaired_with(name: str, hosts: dict[str, Host]) -> None:
+    services = hosts[name]["services"]
+    adjusted = {
+        unit: int(service["OOMScoreAdjust"])
+        for unit, service in services.items()
+        if "OOMScoreAdjust" in service
+    }
+
+    upgrade = {"upgrade"} if stack.settings_of(**VARIANTS[name]).auto_upgrade else set()
+    assert set(adjusted) == {"plex", "media", "nginx", "sshd"} | upgrade
+    assert adjusted["plex"] > adjusted["media"] > adjusted["nginx"] > 0 > adjusted["sshd"]
+    for unit in ("plex", "media", "nginx"):
+        high, most = (percent(services[unit][key]) for key in ("MemoryHigh", "MemoryMax"))
+        assert high < most
+        # What the system has left when this one takes all that it may: one GB of the smallest server's four.
+        assert most <= 75
+    # One that is killed does not take the others of the unit along.
+    assert services["plex"]["OOMPolicy"] == services["sshd"]["OOMPolicy"] == "continue"
+
+
+@pytest.mark.parametrize("script", ["session.sh", "upgrade.sh", "recover.sh"])
+def test_the_supervisor_lives_when_its_build_is_killed(script: str, hosts: dict[str, Host]) -> None:
+    text = configuration.files(stack.settings_of(), "prod")[f"host/{script}"]
+    (started,) = re.findall(r"^ *systemd-run (?:.*\\\n)*.*", text, re.MULTILINE)
+
+    adjust = hosts["defaults"]["services"]["sshd"]["OOMScoreAdjust"]
+    assert f"--property=OOMScoreAdjust={adjust} " in started
+    assert "--property=OOMPolicy=continue " in started
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_swap_is_a_file_that_the_installation_does_not_use(
+    name: str, hosts: dict[str, Host]
+) -> None:
+    (swap,) = hosts[name]["swap"]
+
+    assert swap["size"] == 2048
+    assert f"/mnt{swap['device']}" not in (REPO / "nix/host/install.sh").read_text()
 
 
 def hsts(host: Host, domain: str) -> str:

@@ -99,14 +99,14 @@ def test_a_type_that_does(found: BoundServerType) -> None:
 
 
 def test_the_cache_has_to_fit_beside_the_system() -> None:
-    assert unfit([kind("cx23", disk=40)], stack.settings_of(cacheGigabytes=25), NOW) is None
+    assert unfit([kind("cx23", disk=40)], stack.settings_of(cacheGigabytes=23), NOW) is None
 
     said = unfit(
-        [kind("cx23", disk=40), kind("cpx22", disk=80)], stack.settings_of(cacheGigabytes=26), NOW
+        [kind("cx23", disk=40), kind("cpx22", disk=80)], stack.settings_of(cacheGigabytes=24), NOW
     )
 
     assert said is not None
-    assert "its disk of 40 GB cannot hold cacheGigabytes = 26" in said
+    assert "its disk of 40 GB cannot hold cacheGigabytes = 24" in said
     assert said.endswith("What would do there: cpx22")
 
 

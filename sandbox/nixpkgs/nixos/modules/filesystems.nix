@@ -1,5 +1,11 @@
 # /etc/fstab. A machine of the sandbox mounts none of it by itself: its disk is mounted before it starts.
-{ config, lib, pkgs, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  utils,
+  ...
+}:
 let
   inherit (import ../lib/declare.nix { inherit lib; }) option required;
   inherit (lib) types;
@@ -80,21 +86,42 @@ in
         } 0 0\n"
       ) config.swapDevices;
 
-    # A file for swap is made as NixOS makes it; a container takes none into use.
+    # A file for swap is made before it is taken into use. A container takes none, so it makes none either: systemd
+    # makes no swap unit of its fstab.
     systemd.services = lib.listToAttrs (
       map (
         s:
-        lib.nameValuePair "mkswap-${lib.replaceStrings [ "/" ] [ "-" ] (lib.removePrefix "/" s.device)}" {
+        let
+          unit = utils.escapeSystemdPath s.device;
+        in
+        lib.nameValuePair "mkswap-${lib.replaceStrings [ "\\" ] [ "" ] unit}" {
           description = "Initialisation of swap device ${s.device}";
-          wantedBy = [ "swap.target" ];
-          unitConfig.ConditionVirtualization = "!container";
-          path = [ pkgs.util-linux ];
-          serviceConfig.Type = "oneshot";
+          wantedBy = [ "${unit}.swap" ];
+          after = [ "systemd-modules-load.service" ];
+          before = [
+            "${unit}.swap"
+            "shutdown.target"
+          ];
+          conflicts = [ "shutdown.target" ];
+          restartIfChanged = false;
+          path = [
+            pkgs.util-linux
+            pkgs.e2fsprogs
+          ];
+          environment.DEVICE = s.device;
+          unitConfig.RequiresMountsFor = [ (dirOf s.device) ];
+          unitConfig.DefaultDependencies = false;
+          serviceConfig = {
+            Type = "oneshot";
+            RemainAfterExit = false;
+            ExecStop = "";
+            UMask = "0177";
+          };
           script = ''
-            if [ ! -e ${lib.escapeShellArg s.device} ]; then
-              fallocate -l ${toString s.size}M ${lib.escapeShellArg s.device}
-              chmod 0600 ${lib.escapeShellArg s.device}
-              mkswap ${lib.escapeShellArg s.device}
+            has=$(stat -c %s "$DEVICE" 2>/dev/null || echo 0)
+            if [ ! -b "$DEVICE" ] && [ $((has / 1024 / 1024)) != ${toString s.size} ]; then
+              dd if=/dev/zero of="$DEVICE" bs=1M count=${toString s.size}
+              mkswap "$DEVICE"
             fi
           '';
         }
