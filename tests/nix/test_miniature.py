@@ -185,6 +185,14 @@ def test_certificates_as_nixos_orders_them(nix: Evaluate) -> None:
     nginx = unit(nix, WEB, "nginx.service")
     assert "Before=acme-order-renew-films.test.service" in nginx
     assert "After=network.target acme-films.test.service" in nginx
+    first = unit(nix, WEB, "acme-films.test.service")
+    assert "Wants=acme-setup.service acme-order-renew-films.test.service" in first
+    assert "Before=acme-order-renew-films.test.service" in first
+    wanted = nix(f"""
+      let inherit ((system [ {WEB} ]).config.systemd) units; in
+      map (name: units.${{name}}.wantedBy) [ "acme-films.test.service" "acme-order-renew-films.test.service" ]
+    """)
+    assert wanted == [["multi-user.target"], []], "nobody waits for the order"
     order = nix(f'(system [ {WEB} ]).config.systemd.services."acme-order-renew-films.test".script')
     assert "--server https://acme-v02.api.letsencrypt.org/directory" in order
     assert "-d films.test -d www.films.test" in order

@@ -120,9 +120,16 @@ let
       services."acme-${name}" = {
         description = "Ensure certificate for ${name}";
         wantedBy = [ "multi-user.target" ];
-        wants = [ "acme-setup.service" ];
-        requires = [ "acme-setup.service" ];
+        # It brings the order along, and nobody waits for that one.
+        wants = [
+          "acme-setup.service"
+          "acme-order-renew-${name}.service"
+        ];
         after = [ "acme-setup.service" ];
+        before = [ "acme-order-renew-${name}.service" ];
+        restartTriggers = [
+          (pkgs.writeText "order" config.systemd.services."acme-order-renew-${name}".script)
+        ];
         path = [ pkgs.openssl ];
         unitConfig.StartLimitIntervalSec = 0;
         serviceConfig = hardened // {
@@ -153,12 +160,11 @@ let
 
       services."acme-order-renew-${name}" = {
         description = "Order (and renew) ACME certificate for ${name}";
-        wantedBy = [ "multi-user.target" ];
         wants = [
           "network-online.target"
+          "acme-setup.service"
           "acme-${name}.service"
         ];
-        requires = [ "acme-setup.service" ];
         after = [
           "network.target"
           "network-online.target"
@@ -234,6 +240,7 @@ let
       timers."acme-order-renew-${name}" = {
         description = "Renew ACME Certificate for ${name}";
         wantedBy = [ "timers.target" ];
+        unitConfig.X-OnlyManualStart = true; # a switch does not start it anew
         timerConfig = {
           OnCalendar = c.renewInterval;
           Unit = "acme-order-renew-${name}.service";
