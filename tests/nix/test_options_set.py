@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,30 @@ let
 in
 what_is_set <nixos-config>
 """
+# What is in the table, and has been taken away or renamed since: an error there, or a warning.
+GONE = {
+    "26.05": [
+        "services.openssh.banner",
+        "services.resolved.dnsovertls",
+        "services.resolved.dnssec",
+        "services.resolved.domains",
+        "services.resolved.extraConfig",
+        "services.resolved.fallbackDns",
+        "services.resolved.llmnr",
+        "systemd.sleep.extraConfig",
+    ],
+    "26.11": [
+        "boot.vesa",
+        "security.unprivilegedUsernsClone",
+        "services.journald.console",
+        "services.journald.extraConfig",
+        "services.journald.forwardToSyslog",
+        "services.journald.rateLimitBurst",
+        "services.journald.rateLimitInterval",
+        "services.journald.storage",
+        "services.timesyncd.extraConfig",
+    ],
+}
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +96,47 @@ def test_everything_that_is_set_is_an_option_of_nixos_of_its_type(
     write(tmp_path, VARIANTS[name])
 
     assert faults(tmp_path, table) == []
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_nothing_is_set_that_later_releases_do_not_have(name: str, tmp_path: Path) -> None:
+    write(tmp_path, VARIANTS[name])
+
+    found = modules(tmp_path)
+
+    assert gone(found) == []
+
+
+def test_what_later_releases_do_not_have_is_found(tmp_path: Path, table: Option) -> None:
+    for option in chain(*GONE.values()):
+        at = table
+        for part in option.split("."):
+            assert part in at.below, f"{option} is not even in the table"
+            at = at.below[part]
+    module = '{ lib, ... }: { services.journald = lib.mkIf true { extraConfig = "A=B"; }; }'
+    (tmp_path / "configuration.nix").write_text(module)
+
+    assert gone(modules(tmp_path)) == [
+        "configuration.nix: services.journald.extraConfig, which 26.11 does not have"
+    ]
+
+
+def gone(found: list[dict[str, Any]]) -> list[str]:
+    return [
+        f"{module['file']}: {option}, which {release} does not have"
+        for module in found
+        for value in module["values"]
+        for release, options in GONE.items()
+        for option in options
+        if is_set(value, option.split("."))
+    ]
+
+
+def is_set(value: dict[str, Any], path: list[str]) -> bool:
+    if not path:
+        return True
+    below = value["value"].get(path[0], []) if value["kind"] == "set" else []
+    return any(is_set(definition, path[1:]) for definition in below)
 
 
 def test_every_file_of_the_configuration_is_a_module_of_it(tmp_path: Path) -> None:
