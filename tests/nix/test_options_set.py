@@ -12,7 +12,7 @@ import pytest
 
 from tests.nix.evaluation import EvaluationError, evaluate
 from tests.nix.miniature import NIXPKGS
-from tests.nix.test_rendered import VARIANTS, write
+from tests.nix.test_rendered import VARIANTS, ask, write
 from tests.nix.types_in_words import Option, read, set_at
 
 HERE = Path(__file__).parent
@@ -196,6 +196,47 @@ def test_what_nixos_would_refuse_is_found(
     (found,) = faults(tmp_path, table)
 
     assert found.startswith(f"configuration.nix: {fault}")
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "slip", "option", "fault"),
+    [
+        (
+            "plex.nix",
+            "openFirewall = false;",
+            "openFirewal = false;",
+            "services.plex.openFirewal",
+            "there is no such option",
+        ),
+        (
+            "firewall.nix",
+            "allowPing = true;",
+            'allowPing = "yes";',
+            "networking.firewall.allowPing",
+            "'yes' is no boolean",
+        ),
+        (
+            "web.nix",
+            "proxyWebsockets = true;",
+            "proxyWebsockets = 1;",
+            "services.nginx.virtualHosts.plex.films.sandbox.locations./.proxyWebsockets",
+            "1 is no boolean",
+        ),
+    ],
+)
+def test_a_slip_in_a_rendered_file_is_named(
+    file: str, right: str, slip: str, option: str, fault: str, tmp_path: Path, table: Option
+) -> None:
+    write(tmp_path, {})
+    text = (tmp_path / file).read_text()
+    assert text.count(right) == 1
+    (tmp_path / file).write_text(text.replace(right, slip))
+
+    assert faults(tmp_path, table) == [f"{file}: {option}: {fault}"]
+    # And by the miniature, as NixOS would: with quotes around each part that needs them.
+    with pytest.raises(EvaluationError) as said:
+        ask(tmp_path)
+    assert option in str(said.value).replace('"', "")
 
 
 def test_what_a_condition_keeps_away_is_not_looked_at(tmp_path: Path, table: Option) -> None:
