@@ -43,7 +43,7 @@ test-unit: $(VENV)/.complete ## The quick tests alone
 	@$(IN_VENV) -m pytest tests/unit
 
 .PHONY: test-nixos
-test-nixos: $(VENV)/.complete ## Hold the configuration against a real nixpkgs (NIXPKGS=/path; else the one in NIX_PATH)
+test-nixos: $(VENV)/.complete ## Hold the configuration against a real nixpkgs (NIXPKGS=/path or pinned; else NIX_PATH's)
 	@NIXPKGS='$(NIXPKGS)' $(IN_VENV) -m tests.nixos
 
 .PHONY: pins

@@ -60,7 +60,7 @@ def nixpkgs_hash(url: str, console: Console) -> str:
         UpstreamError: it cannot be fetched, or is none.
     """
     with TemporaryFile() as tarball:
-        _fetch(url, console, tarball)
+        fetch(url, console, tarball)
         tarball.seek(0)
         try:
             return tree_hash(tarball)
@@ -74,7 +74,7 @@ def installer_hash(url: str, console: Console) -> str:
     Raises:
         UpstreamError: it cannot be fetched, or is not what GitHub says it is.
     """
-    found = _fetch(url, console)
+    found = fetch(url, console)
     told = _told_by_github(url)
     if told is not None and told != found:
         raise UpstreamError(
@@ -103,7 +103,7 @@ def _told_by_github(url: str) -> str | None:
     return digest if kind == "sha256" else None
 
 
-def _fetch(url: str, console: Console, into: BinaryIO | None = None) -> str:
+def fetch(url: str, console: Console, into: BinaryIO | None = None) -> str:
     """Fetch a file, show how far it is, and return its SHA-256 in hexadecimal."""
     digest = hashlib.sha256()
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())

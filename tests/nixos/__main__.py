@@ -9,8 +9,12 @@ import pytest
 
 from tests.nixos import given
 
+
+def main() -> int:
+    if missing := given.what_is_missing():
+        return given.end("test-nixos", missing)
+    return pytest.main(["-q", str(Path(__file__).parent)])
+
+
 if __name__ == "__main__":
-    if given.nixpkgs() is None:
-        print(f"skipped: {given.NONE}")  # noqa: T201
-    else:
-        sys.exit(pytest.main(["-q", str(Path(__file__).parent)]))
+    sys.exit(main())

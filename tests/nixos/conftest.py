@@ -21,9 +21,10 @@ _DROPPED = pytest.StashKey[dict[str, set[str]]]()
 @pytest.fixture(scope="session")
 def nixpkgs() -> Path:
     """The real one. Without, the test is skipped."""
+    if missing := given.what_is_missing():
+        pytest.skip(missing)
     found = given.nixpkgs()
-    if found is None:
-        pytest.skip(given.NONE)
+    assert found is not None
     assert (found / "nixos/default.nix").exists(), f"{found} is no nixpkgs"
     return found
 
