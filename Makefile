@@ -46,6 +46,10 @@ test-unit: $(VENV)/.complete ## The quick tests alone
 test-nixos: $(VENV)/.complete ## Hold the configuration against a real nixpkgs (NIXPKGS=/path or pinned; else NIX_PATH's)
 	@NIXPKGS='$(NIXPKGS)' $(IN_VENV) -m tests.nixos
 
+.PHONY: test-vm
+test-vm: $(VENV)/.complete ## Boot the configuration in a virtual machine: takes Nix, KVM and a nixpkgs, as test-nixos
+	@NIXPKGS='$(NIXPKGS)' $(IN_VENV) -m tests.vm
+
 .PHONY: pins
 pins: $(VENV)/.complete ## Fill in open hashes, into nix/pins.local.json (ARCHITECTURE=aarch64, RELEASE=26.11: also those)
 	@$(IN_VENV) -m components.make_pins $(ARCHITECTURE:%=--architecture=%) $(RELEASE:%=--release=%)

@@ -51,14 +51,14 @@ let
   adapted =
     file:
     let
-      module = import file;
+      module = if builtins.isPath file then import file else file;
       without =
         args:
         let
           found = if lib.isFunction module then module args else module;
         in
         {
-          _file = toString file;
+          _file = if builtins.isPath file then toString file else "<a module without a file>";
           imports = map adapted (found.imports or [ ]);
           config = pruned options [ ] (builtins.removeAttrs found [ "imports" ]);
         };

@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tests import vm
+
 _HERE = Path(__file__).parent
 ADAPTED_BEFORE = "25.11"
 _APPENDED = re.compile(
@@ -118,16 +120,31 @@ class Store:
         Raises:
             NotEvaluatedError: with Nix's own words.
         """
+        done = self._evaluate("asked.nix", nixpkgs, "--arg", "configuration", str(configuration))
+        return Host(json.loads(done.stdout), done.stderr, self)
+
+    def vm_test(self, nixpkgs: Path, rendered: Path) -> str:
+        """The derivation of the VM test by a nixpkgs, for a folder with a rendered configuration.
+
+        Raises:
+            NotEvaluatedError: with Nix's own words.
+        """
+        arguments = vm.told(rendered)
+        return str(json.loads(self._evaluate("vm_asked.nix", nixpkgs, *arguments).stdout))
+
+    def _evaluate(
+        self, asked: str, nixpkgs: Path, *arguments: str
+    ) -> subprocess.CompletedProcess[str]:
         release = (nixpkgs / ".version").read_text().strip()
         adapt = "true" if release < ADAPTED_BEFORE else "false"
-        arguments = ["--arg", "nixpkgs", str(nixpkgs), "--arg", "configuration", str(configuration)]
         done = self._run(
             *("nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode"),
-            *(*arguments, "--arg", "adapt", adapt, str(_HERE / "asked.nix")),
+            *("--arg", "nixpkgs", str(nixpkgs), "--arg", "adapt", adapt, *arguments),
+            str(_HERE / asked),
         )
         if done.returncode:
             raise NotEvaluatedError(done.stderr)
-        return Host(json.loads(done.stdout), done.stderr, self)
+        return done
 
     def text(self, path: str, derivations: list[str]) -> str:
         """The text at a path that would be built by one of the derivations, read out of its recipe."""
