@@ -1,4 +1,4 @@
-"""Pulumi's engine with its Python host and plugins, rclone and Pebble, in a cache outside the checkout."""
+"""Pulumi's engine and plugins, and what sandbox and tests run besides, in a cache outside the checkout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..paths import CACHE, REPO
 from .locations import Toolchain
 from .prepare import Preparation, ToolchainError
 from .store import Store
-from .tools import ENGINE_TOOL, PEBBLE_TOOL, PLUGIN_TOOLS, RCLONE_TOOL, TOOLS
+from .tools import ACTIONLINT_TOOL, ENGINE_TOOL, PEBBLE_TOOL, PLUGIN_TOOLS, RCLONE_TOOL, TOOLS
 
 __all__ = ["Toolchain", "ToolchainError", "ensure", "install_plugins", "locations"]
 
@@ -36,6 +36,7 @@ def locations() -> Toolchain:
         rclone=_STORE.entry(RCLONE_TOOL) / "rclone",
         pebble=_STORE.entry(PEBBLE_TOOL) / "pebble",
         challenge_server=_STORE.entry(PEBBLE_TOOL) / "pebble-challtestsrv",
+        actionlint=_STORE.entry(ACTIONLINT_TOOL) / "actionlint",
     )
 
 

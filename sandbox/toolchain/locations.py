@@ -22,6 +22,7 @@ class Toolchain:
     rclone: Path
     pebble: Path
     challenge_server: Path
+    actionlint: Path
 
     @property
     def bin(self) -> Path:

@@ -70,3 +70,9 @@ def pebble(workshop: Workshop, out: Path) -> None:
     """Let's Encrypt's test server, and the DNS server that its tests use."""
     for program in ("pebble", "pebble-challtestsrv"):
         workshop.build(f"{_PEBBLE}/{program}", out / program)
+
+
+def actionlint(workshop: Workshop, out: Path) -> None:
+    """What checks the workflows for GitHub."""
+    program = "github.com/rhysd/actionlint/cmd/actionlint"
+    workshop.build(program, out / "actionlint", module="actionlint")

@@ -6,7 +6,7 @@ import platform
 
 from . import installed, recipes
 from .tool import Tool
-from .versions import ENGINE, PEBBLE, PLUGINS, RCLONE
+from .versions import ACTIONLINT, ENGINE, PEBBLE, PLUGINS, RCLONE
 
 _ARM = platform.machine() in ("aarch64", "arm64")
 _ARCH = "arm64" if _ARM else "amd64"
@@ -80,4 +80,15 @@ PEBBLE_TOOL = Tool(
     ),
 )
 
-TOOLS = (ENGINE_TOOL, *PLUGIN_TOOLS.values(), RCLONE_TOOL, PEBBLE_TOOL)
+ACTIONLINT_TOOL = Tool(
+    name="actionlint",
+    version=ACTIONLINT,
+    files=("actionlint",),
+    build=recipes.actionlint,
+    urls=(
+        f"https://github.com/rhysd/actionlint/releases/download/v{ACTIONLINT}/actionlint_{ACTIONLINT}_linux_{_ARCH}.tar.gz",
+    ),
+    sources=("actionlint",),
+)
+
+TOOLS = (ENGINE_TOOL, *PLUGIN_TOOLS.values(), RCLONE_TOOL, PEBBLE_TOOL, ACTIONLINT_TOOL)

@@ -10,3 +10,4 @@ PLUGINS = {"hcloud": "1.43.3", "command": "1.2.1", "random": "4.21.4"}
 
 RCLONE = "1.76.0"
 PEBBLE = "2.10.1"
+ACTIONLINT = "1.7.12"
