@@ -51,8 +51,9 @@ runTest {
 
   testScript = ''
     def serves() -> None:
-        # What the host's own supervisor looks at: the units, the mount, Plex, HTTPS.
-        print(host.succeed("sh ${configuration}/host/health.sh"))
+        # What the host's own supervisor looks at: the units, the mount, Plex, HTTPS. (That it can be reached, it says
+        # only where there is IPv6.)
+        print(host.succeed("sh ${configuration}/host/health.sh library service"))
         # The bucket, through rclone.
         host.succeed("cmp '/srv/${bucket}/${film}' '/mnt/media/${film}'")
         # Plex is there, and nobody's; so the way to it is closed.

@@ -5,7 +5,7 @@
 #        database.sh put-back       when the change has failed
 #        database.sh keep           when it is accepted: the copy stays for a while
 #        database.sh fall-back      when the host has booted what was there before an accepted change
-#        database.sh forget         copies that are older than a week
+#        database.sh forget         copies that are older than a week, if Plex is well
 set -eu
 
 databases='/var/lib/plex/Plex Media Server/Plug-in Support/Databases'
@@ -71,6 +71,7 @@ case $1 in
     ;;
   fall-back) put_back "$kept" ;;
   forget)
+    systemctl is-active --quiet plex.service || exit 0
     find "$kept" "$kept.newer" "$trial.newer" -maxdepth 0 -mtime +7 -exec rm -rf {} + 2>/dev/null || :
     ;;
 esac

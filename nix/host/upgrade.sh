@@ -16,6 +16,7 @@ url=$(curl -fsSLI --retry 5 --max-time 60 -o /dev/null -w '%{url_effective}' \
 newest=$(basename "$(dirname "$url")")
 if [ "$newest" = "$(readlink /var/lib/nixpkgs/current)" ]; then
   echo "upgrade: $newest is the newest"
+  sh /etc/nixos/host/database.sh forget
   exit 0
 fi
 
@@ -24,13 +25,14 @@ systemd-run --wait --collect --unit=nixos-rebuild-switch-to-configuration --serv
   --property=OOMScoreAdjust=-100 --property=OOMPolicy=continue \
   --setenv=PATH="$PATH" sh /etc/nixos/host/converge.sh "$tree"
 
-booted=$(readlink -f /run/booted-system/kernel)
-if [ "$reboot" = true ] && [ "$booted" != "$(readlink -f /run/current-system/kernel)" ]; then
+sh /etc/nixos/host/database.sh forget
+
+if [ "$reboot" = true ] && [ -L /nix/var/nix/gcroots/converge/pending ]; then
   now=$(($(date +%-H) * 60 + $(date +%-M)))
   if [ $(((end - now + 1440) % 1440)) -le "$length" ]; then
-    echo "upgrade: rebooting into the new kernel"
+    echo "upgrade: rebooting, which tries the new generation once"
     systemctl reboot
   else
-    echo "upgrade: the new kernel waits for a reboot; the window is over"
+    echo "upgrade: the new generation waits for a reboot; the window is over"
   fi
 fi
