@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from components.guard import FIRST_STEP
 from components.settings import ConfigurationError
 from tests import program, stack
 from tests.program import IPV4, IPV6, STACK, Registered, Run
@@ -141,14 +142,14 @@ def behind(run: Run, guard: str) -> set[str]:
 def test_everything_stands_behind_the_guard(plain: Run) -> None:
     everything = {each.urn for each in plain.resources if each.request.custom}
 
-    assert behind(plain, f"{STACK}-guard") >= everything
+    assert behind(plain, f"{STACK}-guard{FIRST_STEP}") >= everything
 
 
 def test_while_the_host_is_being_installed_the_cloud_has_a_guard_already(plain: Run) -> None:
     commands = {each.urn for each in plain.of("Command")}
-    last = plain.one("RandomId", f"{STACK}-guard").urn
+    last = plain.one("RandomId", f"{STACK}-guard{FIRST_STEP}").urn
     everything = {each.urn for each in plain.resources if each.request.custom}
-    first = behind(plain, f"{STACK}-cloud-guard")
+    first = behind(plain, f"{STACK}-cloud-guard{FIRST_STEP}")
 
     assert first >= everything - commands - {last}
     assert not first & commands

@@ -254,6 +254,7 @@ def test_destroy_of_a_protected_stack_sends_nothing(sandbox: Sandbox) -> None:
     done = sandbox.pulumi("destroy", "--yes", "--skip-preview")
     assert done.returncode != 0
     assert "cannot be deleted" in done.stdout
+    assert "first-set-protect-to-false-and-run-pulumi-up" in done.stdout
     assert "deleted" not in resources(done.stdout)
     assert not re.findall(r'"(?:POST|PUT|DELETE) /v1/\S+', log.read_text()[before:])
     sandbox.set("protect", "false")
