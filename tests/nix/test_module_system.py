@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 from pathlib import Path
 
 import pytest
 
+from tests.nix import options_of_nixos
 from tests.nix.evaluation import EvaluationError
 from tests.nix.miniature import Evaluate
-
-# Options of NixOS that its manual's list does not have.
-UNLISTED = {"networking.nftables.tables"}
-
 
 # --- merging and priorities
 
@@ -197,18 +193,12 @@ def test_unfree_packages_have_to_be_allowed(nix: Evaluate) -> None:
 
 
 def test_every_option_is_one_of_nixos_with_its_type(nix: Evaluate) -> None:
-    table = gzip.decompress((Path(__file__).parent / "nixos-options.tsv.gz").read_bytes()).decode()
-    known = {}
-    for line in table.splitlines():
-        if not line.startswith("#"):
-            name, kind = line.split("\t")
-            known[re.sub(r"<[^>]*>", "<name>", name)] = kind
-
     declared = {
         option["name"]: option["type"]
         for option in nix("lib.optionAttrSetToDocList (system [ ]).options")
-        if not option["internal"] and not option["name"].startswith(tuple(UNLISTED))
+        if not option["internal"]
     }
 
     assert len(declared) > 500
+    known = options_of_nixos.table()
     assert {name: known.get(name) for name in declared} == declared

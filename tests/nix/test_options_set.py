@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import re
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.nix import options_of_nixos
 from tests.nix.evaluation import EvaluationError, evaluate
 from tests.nix.miniature import NIXPKGS
 from tests.nix.test_rendered import VARIANTS, ask, write
@@ -61,14 +60,11 @@ GONE = {
 def table() -> Option:
     """The options of NixOS 25.11."""
     root = Option()
-    lines = gzip.decompress((HERE / "nixos-options.tsv.gz").read_bytes()).decode().splitlines()
-    for line in lines:
-        if not line.startswith("#"):
-            name, kind = line.split("\t")
-            option = root
-            for part in re.sub(r"<[^>]*>", "<name>", name).split("."):
-                option = option.below.setdefault(part, Option())
-            option.type = kind
+    for name, kind in options_of_nixos.table().items():
+        option = root
+        for part in name.split("."):
+            option = option.below.setdefault(part, Option())
+        option.type = kind
     return root
 
 
