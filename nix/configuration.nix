@@ -8,6 +8,7 @@
     ./firewall.nix
     ./ssh.nix
     ./users.nix
+    ./hardening.nix
     ./system.nix
     ./memory.nix
     ./media.nix

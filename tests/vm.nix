@@ -66,6 +66,9 @@ runTest {
         moved = visitor.succeed("curl -sS -o /dev/null -w '%{redirect_url}' http://${domain}/web")
         assert moved == "https://${domain}/web", moved
         visitor.fail("curl -ksS https://other.${domain}/web")
+        # The kernel has been told, which a container's cannot be.
+        told = host.succeed("sysctl -n kernel.kptr_restrict kernel.io_uring_disabled fs.protected_regular")
+        assert told.split() == ["2", "1", "2"], told
 
 
     start_all()

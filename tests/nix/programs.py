@@ -18,6 +18,8 @@ _CERTIFICATE = re.compile(r"\b(ssl_\w*certificate) \S+;")
 _KEY = re.compile(r"\bssl_certificate_key \S+;")
 _WHOLE = re.compile(r"^(ExecStart|Listen\w+)=.", re.MULTILINE)
 _EXECUTABLE = re.compile(r"^Exec\w+=[-+!:@]*(\S+)", re.MULTILINE)
+# What a unit writes for itself, such as how to take away the rules of nftables' that it has loaded.
+_MADE_LATER = re.compile(r"^(Exec\w+=[-+!:@]*)/var/lib/\S+", re.MULTILINE)
 _LISTS = {"Ciphers": "cipher", "KexAlgorithms": "kex", "Macs": "mac", "MACs": "mac"}
 _SBIN = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
 
@@ -78,7 +80,8 @@ def systemd_refuses(units: Mapping[str, str], folder: Path, store: Path) -> str 
     ]
     for name in whole:
         # systemd 253 brought it.
-        (folder / name).write_text(units[name].replace("Type=notify-reload", "Type=notify"))
+        text = units[name].replace("Type=notify-reload", "Type=notify")
+        (folder / name).write_text(_MADE_LATER.sub(r"\1/bin/true", text))
         for program in _EXECUTABLE.findall(units[name]):
             if Path(program).is_relative_to(store) and not Path(program).exists():
                 Path(program).parent.mkdir(parents=True, exist_ok=True)

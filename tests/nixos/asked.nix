@@ -42,5 +42,5 @@ in
       derivations = derivations source;
     }
   ) (lib.filterAttrs isFile config.environment.etc);
-  firewall = config.networking.nftables.tables.nixos-fw.content or null;
+  tables = lib.mapAttrs (_: table: table.content) (config.networking.nftables.tables or { });
 }

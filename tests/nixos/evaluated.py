@@ -63,10 +63,9 @@ class Host:
         }
 
     @property
-    def firewall(self) -> str | None:
-        """What is in nftables' table nixos-fw. None where the firewall is another."""
-        rules = self.found["firewall"]
-        return None if rules is None else str(rules)
+    def tables(self) -> dict[str, str]:
+        """What is in nftables' tables, by their names. None where the firewall is one of iptables."""
+        return dict(self.found["tables"])
 
     @property
     def files(self) -> dict[str, str]:

@@ -76,11 +76,11 @@ def test_sshd_takes_its_configuration(
 
 
 @variants
-def test_nftables_takes_the_firewall(name: str, real: Evaluate, older: bool) -> None:
-    rules = real(name).firewall
-    if rules is None:
+def test_nftables_takes_the_rules(name: str, real: Evaluate, older: bool) -> None:
+    tables = real(name).tables
+    if not tables:
         assert older
         pytest.skip("this NixOS makes its firewall of iptables, by a script")
 
-    refused = nft_refuses(rules)
-    assert refused is None
+    assert {"metadata", "nixos-fw"} <= set(tables)
+    assert [nft_refuses(rules) for rules in tables.values()] == [None] * len(tables)

@@ -66,9 +66,10 @@ class Host:
         self.root = Path(f"/proc/{pid}/root")
         self._network = network
 
-    def command(self, *command: str) -> list[str]:
-        """The command line that runs a program on the host, from outside."""
-        namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root"]
+    def command(self, *command: str, network: bool = True) -> list[str]:
+        """The command line that runs a program on the host, from outside. `network`: in its network too."""
+        namespaces = ["--mount", "--uts", "--ipc", "--pid", "--root"]
+        namespaces += ["--net"] if network else []
         environment = ["env", "-i", f"PATH={_PATH}", "HOME=/root", "LC_ALL=C.UTF-8"]
         # Outside of the host's own groups, where its systemd would end it with some unit.
         return ["nsenter", f"--target={self.pid}", *namespaces, *environment, *command]

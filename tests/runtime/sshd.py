@@ -87,7 +87,7 @@ class Sshd:
         """Start the server, and return once it listens."""
         listening = self._count("Server listening")
         self._process = subprocess.Popen(
-            [_program(), "-D", "-e", "-f", self._configuration()],
+            self.command(),
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
@@ -113,6 +113,10 @@ class Sshd:
         """Wait until the log makes `condition` true; AssertionError with the log if it does not."""
         with self._news:
             assert self._news.wait_for(condition, DEADLINE), "\n".join(self._log)
+
+    def command(self) -> list[str]:
+        """The command line that starts it. It logs to its standard error."""
+        return [_program(), "-D", "-e", "-f", str(self._configuration())]
 
     def _count(self, text: str) -> int:
         return sum(text in line for line in self._log)

@@ -113,9 +113,14 @@ in
         lib.attrNames (lib.filterAttrs (_: wanted: wanted) cfg.blacklistedKernelModules)
       );
     };
-    systemd.services.systemd-sysctl.restartTriggers = [
-      config.environment.etc."sysctl.d/60-nixos.conf".source
-    ];
+    boot.kernel.sysctl = {
+      "kernel.kptr_restrict" = lib.mkDefault 1;
+      "kernel.yama.ptrace_scope" = lib.mkDefault 0;
+    };
+    systemd.services.systemd-sysctl = {
+      wantedBy = [ "multi-user.target" ];
+      restartTriggers = [ config.environment.etc."sysctl.d/60-nixos.conf".source ];
+    };
     systemd.mounts = lib.optional cfg.tmp.useTmpfs {
       what = "tmpfs";
       where = "/tmp";

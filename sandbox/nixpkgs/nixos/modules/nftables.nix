@@ -28,18 +28,32 @@ let
   };
   tables = lib.filter (t: t.enable) (lib.attrValues cfg.tables);
 
-  # Taken away first, so that loading it again replaces it; `table` alone makes it exist, so that `delete` can.
-  deletions = lib.concatMapStrings (t: "table ${t.family} ${t.name}\ndelete table ${t.family} ${t.name}\n") tables;
-  rules = pkgs.writeText "nftables-rules" ''
-    ${lib.optionalString cfg.flushRuleset "flush ruleset"}
-    ${deletions}
+  # `table` alone makes one exist, so that `delete` can.
+  deletions = pkgs.writeScript "nftables-deletions" ''
+    #! ${pkgs.nftables}/bin/nft -f
+    ${
+      if cfg.flushRuleset then
+        "flush ruleset"
+      else
+        lib.concatMapStrings (t: "table ${t.family} ${t.name}\ndelete table ${t.family} ${t.name}\n") tables
+    }
     ${cfg.extraDeletions}
+  '';
+  # What was loaded last, which may be another generation's tables.
+  loaded = "/var/lib/nftables/deletions.nft";
+  rules = pkgs.writeScript "nftables-rules" ''
+    #! ${pkgs.nftables}/bin/nft -f
+    include "${loaded}"
+    include "${deletions}"
     ${lib.concatMapStrings (t: "table ${t.family} ${t.name} {\n${t.content}\n}\n") tables}
     ${cfg.ruleset}
   '';
-  delete = pkgs.writeText "nftables-deletions" (
-    if cfg.flushRuleset then "flush ruleset\n" else deletions + cfg.extraDeletions
-  );
+  ensure = pkgs.writeShellScript "nftables-ensure-deletions" ''
+    touch ${loaded}
+    chmod +x ${loaded}
+  '';
+  save = pkgs.writeShellScript "nftables-save-deletions" "cp ${deletions} ${loaded}";
+  forget = pkgs.writeShellScript "nftables-cleanup-deletions" "rm ${loaded}";
 in
 {
   options.networking.nftables = {
@@ -51,6 +65,7 @@ in
     checkRuleset = option types.bool true;
   };
   config = lib.mkIf cfg.enable {
+    boot.blacklistedKernelModules = [ "ip_tables" ];
     environment.systemPackages = [ pkgs.nftables ];
     systemd.services.nftables = {
       description = "nftables firewall";
@@ -60,16 +75,31 @@ in
         "shutdown.target"
       ];
       conflicts = [ "shutdown.target" ];
-      wants = [ "network-pre.target" ];
+      wants = [
+        "network-pre.target"
+        "sysinit.target"
+      ];
       wantedBy = [ "multi-user.target" ];
       reloadIfChanged = true;
       unitConfig.DefaultDependencies = false;
       serviceConfig = {
         Type = "oneshot";
         RemainAfterExit = true;
-        ExecStart = "${pkgs.nftables}/bin/nft -f ${rules}";
-        ExecReload = "${pkgs.nftables}/bin/nft -f ${rules}";
-        ExecStop = "${pkgs.nftables}/bin/nft -f ${delete}";
+        ExecStart = [
+          ensure
+          rules
+        ];
+        ExecStartPost = save;
+        ExecReload = [
+          ensure
+          rules
+          save
+        ];
+        ExecStop = [
+          loaded
+          forget
+        ];
+        StateDirectory = "nftables";
       };
     };
   };

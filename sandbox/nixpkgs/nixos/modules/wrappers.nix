@@ -26,6 +26,7 @@ let
   # A copy of the program with its rights. (NixOS compiles a small program that starts it.)
   install = w: ''
     cp -L ${lib.escapeShellArg "${w.source}"} "$folder/${w.program}"
+    chmod 0000 "$folder/${w.program}"
     chown ${w.owner}:${w.group} "$folder/${w.program}"
     chmod "u${if w.setuid then "+" else "-"}s,g${if w.setgid then "+" else "-"}s,${w.permissions}" "$folder/${w.program}"
     ${lib.optionalString (w.capabilities != "")
