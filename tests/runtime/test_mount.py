@@ -48,8 +48,8 @@ def mount(lone: Host, bucket: Bucket) -> Iterator[Mount]:
     yield Mount(lone)
     bucket.door.open.set()
     lone.ok("systemctl", "stop", "media.service")
-    # One that gave up at this very moment has failed, and cleaning takes one that has not. (This fails if the unit
-    # is not in memory any more.)
+    # One that gave up at this very moment has failed, and cleaning takes one that has not. (This fails if
+    # the unit is not in memory any more.)
     lone.run("systemctl", "reset-failed", "media.service")
     lone.ok("systemctl", "clean", "--what=cache", "media.service")
     assert Mount(lone).mounted() == []
