@@ -89,8 +89,17 @@ in
   beforePlex = config.systemd.services.plex.serviceConfig.ExecStartPre;
   services = builtins.mapAttrs (_: service: service.serviceConfig) config.systemd.services;
   swap = map (swap: { inherit (swap) device size; }) config.swapDevices;
-  plugins = builtins.length config.services.plex.extraPlugins;
-  timers = builtins.attrNames config.systemd.timers;
+  plugins = map (plugin: {
+    inherit (plugin) name;
+    inherit (plugin.src) url outputHash;
+  }) config.services.plex.extraPlugins;
+  plexData = config.services.plex.dataDir;
+  plexNeeds = { inherit (config.systemd.services.plex) after requires; };
+  unfree = builtins.filter (pname: config.nixpkgs.config.allowUnfreePredicate { inherit pname; }) [
+    "plexmediaserver"
+    "unrar"
+  ];
+  timers = builtins.mapAttrs (_: timer: timer.timerConfig) config.systemd.timers;
   upgrade = config.systemd.services.upgrade.serviceConfig.ExecStart or null;
   platform = config.nixpkgs.hostPlatform;
   builds = config.system.build.toplevel.system;
@@ -153,7 +162,7 @@ def test_values_arrive_as_they_are(name: str, hosts: dict[str, Host]) -> None:
     assert host["hostName"] == settings.host_name
     assert host["acme"]["email"] == settings.acme_email
     assert set(settings.packages) <= {package.split("-")[0] for package in host["packages"]}
-    assert host["plugins"] == int(settings.plex_audiobooks)
+    assert len(host["plugins"]) == int(settings.plex_audiobooks)
     assert ("upgrade" in host["timers"]) is settings.auto_upgrade
 
 
@@ -225,6 +234,29 @@ def test_plex_gets_the_visitors_own_address(name: str, hosts: dict[str, Host]) -
 
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in proxied
     assert "proxy_add_x_forwarded_for" not in proxied
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_plex_alone_is_unfree_and_starts_after_the_mount(name: str, hosts: dict[str, Host]) -> None:
+    assert hosts[name]["unfree"] == ["plexmediaserver"]
+    assert hosts[name]["plexData"] == "/var/lib/plex"
+    assert "media.service" in hosts[name]["plexNeeds"]["requires"]
+    assert "media.service" in hosts[name]["plexNeeds"]["after"]
+
+
+def test_the_audiobooks_bundle_is_the_articles(hosts: dict[str, Host]) -> None:
+    (bundle,) = hosts["everything else"]["plugins"]
+
+    assert bundle["name"] == "Audiobooks.bundle"
+    assert "/9b1de6b66cd8fe11c7d27623d8579f43df9f8b86.zip" in bundle["url"]
+    assert bundle["outputHash"].startswith("539492e3b06fca2c")
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_player_may_pause_for_long(name: str, hosts: dict[str, Host]) -> None:
+    site = hosts[name]["sites"][stack.settings_of(**VARIANTS[name]).domain]
+
+    assert "send_timeout 100m;" in site["extraConfig"].splitlines()
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -309,6 +341,12 @@ def test_the_mount_is_read_only_unless_told_otherwise(hosts: dict[str, Host]) ->
     assert "rclone mount b2:other-films /mnt/media" in other
     assert "--vfs-cache-max-size 10G" in other
     assert "--read-only" not in other
+
+
+def test_upgrades_begin_in_the_first_half_of_their_window(hosts: dict[str, Host]) -> None:
+    timer = hosts["defaults"]["timers"]["upgrade"]
+    assert (timer["OnCalendar"], timer["RandomizedDelaySec"]) == ("03:00", "60min")
+    assert hosts["everything else"]["timers"]["upgrade"]["OnCalendar"] == "23:00"
 
 
 def test_upgrades_know_their_window(hosts: dict[str, Host]) -> None:

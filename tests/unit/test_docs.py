@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from components.ports import open_ports
 from tests.e2e.installation.document import commands, difference
 from tests.stack import REPO
 
@@ -53,6 +54,18 @@ def test_files_and_tests_that_are_named_exist(document: Path) -> None:
     ):
         assert path in _MADE_LATER or (REPO / path).exists(), path
         assert not test or f"def {test}(" in (REPO / path).read_text(), test
+
+
+def test_the_article_page_has_the_table_of_ports() -> None:
+    text = (REPO / "docs/article.md").read_text()
+    section = text.partition("\n## Ports\n")[2].partition("\n## ")[0]
+    written = set(re.findall(r"\b(TCP|UDP) (\d+)|\b(ICMP)\b", section))
+
+    table = {
+        ("", "", "ICMP") if port.number is None else (port.protocol.upper(), str(port.number), "")
+        for port in open_ports(lan=True)
+    }
+    assert written == table | {("TCP", "32400", "")}, "which is never open"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
