@@ -5,6 +5,8 @@
   config = lib.mkMerge [
     # Then the firewall was one of iptables, and refused the other.
     { networking.nftables.enable = lib.mkForce false; }
+    # And a list could not be added to one word.
+    { systemd.services.plex.serviceConfig.ExecStartPre = lib.mkForce [ ]; }
     { nixpkgs.overlays = [ (final: previous: { iproute2 = previous.iproute2 or final.iproute; }) ]; }
     (lib.optionalAttrs (!(options.security.acme ? defaults)) { security.acme.email = "owner@films.sandbox"; })
   ];
