@@ -13,10 +13,11 @@ let
     else if lib.isOption options then
       inOption options.type path value
     else
-      inSet options path value;
+      inSet options path false value;
 
+  # `free`: what is not declared is taken as it is.
   inSet =
-    options: path: set:
+    options: path: free: set:
     builtins.listToAttrs (
       lib.concatMap (
         name:
@@ -25,6 +26,13 @@ let
             {
               inherit name;
               value = pruned options.${name} (path ++ [ name ]) set.${name};
+            }
+          ]
+        else if free then
+          [
+            {
+              inherit name;
+              value = set.${name};
             }
           ]
         else
@@ -44,7 +52,7 @@ let
     else if type.name == "listOf" then
       map (pruned below path) value
     else if type.name == "submodule" then
-      inSet below path value
+      inSet below path (type.nestedTypes ? freeformType) value
     else
       value;
 

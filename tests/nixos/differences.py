@@ -25,6 +25,11 @@ DO_NOT_MATTER = re.compile(
             r"sshd.service: \[Service\] RuntimeDirectory",
             # Debian's guest agent keeps its state elsewhere, and a machine of the sandbox is a container.
             r"qemu-guest-agent.service: ",
+            # … and has no partition that could grow.
+            r"growpart.service: ",
+            # NixOS keeps a list of what it has to delete; the miniature deletes what is in the rules.
+            r"nftables.service: \[Service\] (Exec\w+|StateDirectory)=",
+            r"sshd_config: subsystem sftp ",
             # Types and parameters for what is not served here: files, FastCGI, uWSGI.
             r"nginx.conf: http > include @(mailcap|mime.types|nginx/conf)",
         ]
@@ -36,7 +41,8 @@ _STORE = re.compile(r"/[^\s:='\"]*/[a-z0-9]{32}-")
 _VERSION = re.compile(
     r"(?<=[a-z0-9])-(debian|[0-9][0-9.]*[a-z]?[0-9]*(-?p[0-9]+)?(-bin)?)(?=[/\s;'\":]|$)"
 )
-_SAME = {"@fuse3/": "@fuse/"}  # its name, and what it is called among the packages
+# A package's name, and what it is called among the packages; a package, and where the system has it.
+_SAME = {"@fuse3/": "@fuse/", "/run/current-system/systemd/": "@systemd/"}
 
 
 def of_lines(what: str, real: Iterable[str], miniature: Iterable[str]) -> str:
@@ -62,7 +68,7 @@ def unit(host: Host, name: str) -> Iterator[str]:
     for line in plain(found.text).splitlines():
         if line.startswith("["):
             section = line
-        elif line.strip():
+        elif line.strip() and section != "[Install]":  # NixOS says a part of it in the text too
             yield from _settings(section, line.strip())
     yield from (f"[Install] WantedBy={target}" for target in found.wanted_by)
     yield from (f"[Install] RequiredBy={target}" for target in found.required_by)
@@ -86,6 +92,7 @@ def _settings(section: str, line: str) -> Iterator[str]:
     elif key == "Environment":
         yield f"{section} {key}={value.strip(chr(34))}"
     else:
+        value = re.sub(r'"(--[\w=-]+)"', r"\1", value)  # quoted where nothing is to be quoted
         # A unit's own script is a file here, a file in a folder there.
         value = re.sub(r"(@unit-script-[\w.@-]+)/bin/\S+", r"\1", value).strip()
         yield f"{section} {key}={value}"
@@ -119,6 +126,7 @@ def _site(block: list[dict[str, Any]]) -> str:
 
 
 def rules(text: str) -> list[str]:
-    """The rules of a firewall, without comments."""
-    lines = (re.sub(r"\s+", " ", line.partition("#")[0]).strip() for line in text.splitlines())
-    return [line for line in lines if line]
+    """The rules of a firewall, without comments and in one spelling."""
+    lines = (re.sub(r'comment "[^"]*"', "", line.partition("#")[0]) for line in text.splitlines())
+    spelt = (re.sub(r"\s*:\s+", " : ", re.sub(r"\s+", " ", line)).strip() for line in lines)
+    return [line for line in spelt if line]

@@ -3,10 +3,11 @@
 { lib, options, ... }:
 {
   config = lib.mkMerge [
-    # Then the firewall was one of iptables, and refused the other.
-    { networking.nftables.enable = lib.mkForce false; }
-    # And a list could not be added to one word.
-    { systemd.services.plex.serviceConfig.ExecStartPre = lib.mkForce [ ]; }
+    # At first the firewall was one of iptables, and refused the other; and a list could not be added to one word.
+    (lib.optionalAttrs (!(options.networking.nftables ? tables)) {
+      networking.nftables.enable = lib.mkForce false;
+      systemd.services.plex.serviceConfig.ExecStartPre = lib.mkForce [ ];
+    })
     { nixpkgs.overlays = [ (final: previous: { iproute2 = previous.iproute2 or final.iproute; }) ]; }
     (lib.optionalAttrs (!(options.security.acme ? defaults)) { security.acme.email = "owner@films.sandbox"; })
   ];

@@ -14,13 +14,23 @@ let
     inherit (bare.pkgs) lib;
     inherit (bare) options;
   };
-  # An older nixpkgs takes tests by another name, and its own options alone.
+  # An older nixpkgs takes its own options alone, and a still older one takes tests by another name.
   older =
     test:
-    (import (nixpkgs + "/nixos/lib/testing-python.nix") { system = builtins.currentSystem; }).makeTest {
-      inherit (test) name testScript;
-      nodes = builtins.mapAttrs (_: node: { imports = [ (adapted node) ./older.nix ]; }) test.nodes;
-    };
+    runTest (
+      test
+      // {
+        nodes = builtins.mapAttrs (_: node: { imports = [ (adapted node) ./older.nix ]; }) test.nodes;
+      }
+    );
+  runTest =
+    if builtins.pathExists (nixpkgs + "/nixos/lib/testing") then
+      (import (nixpkgs + "/nixos/lib") { }).runTest
+    else
+      test:
+      (import (nixpkgs + "/nixos/lib/testing-python.nix") { system = builtins.currentSystem; }).makeTest {
+        inherit (test) name nodes testScript;
+      };
   told = { inherit nixpkgs rendered domain bucket; };
 in
 (import ../vm.nix (told // (if adapt then { runTest = older; } else { }))).drvPath

@@ -49,7 +49,6 @@ rec {
     builtins.genList (n: f (builtins.elemAt a n) (builtins.elemAt b n)) (
       lib.min (builtins.length a) (builtins.length b)
     );
-  naturalSort = builtins.sort (a: b: a < b);
   # Stable, as builtins.sort is.
   sortOn = f: builtins.sort (a: b: f a < f b);
 }

@@ -14,7 +14,7 @@ let
     allowedTCPPorts = lib.mkOption {
       type = types.listOf types.port;
       default = [ ];
-      apply = list: lib.unique (lib.naturalSort list);
+      apply = list: lib.unique (builtins.sort builtins.lessThan list);
     };
     allowedUDPPorts = ports.allowedTCPPorts;
     allowedTCPPortRanges = option (types.listOf (types.attrsOf types.port)) [ ];
@@ -54,14 +54,24 @@ let
       "";
 
   content = ''
+    set temp-ports {
+      comment "opened for a while, by nixos-firewall-tool"
+      type inet_proto . inet_service
+      flags interval
+      auto-merge
+    }
     ${lib.optionalString (cfg.checkReversePath != false) ''
       chain rpfilter {
         type filter hook prerouting priority mangle + 10; policy drop;
         meta nfproto ipv4 udp sport . udp dport { 67 . 68, 68 . 67 } accept comment "DHCPv4 client/server"
         fib saddr . mark${lib.optionalString (cfg.checkReversePath != "loose") " . iif"} oif exists accept
+        jump rpfilter-allow
         ${lib.optionalString cfg.logReversePathDrops ''log level info prefix "rpfilter drop: "''}
       }
     ''}
+    chain rpfilter-allow {
+      ${cfg.extraReversePathFilterRules}
+    }
     chain input {
       type filter hook input priority filter; policy drop;
       iifname { ${lib.concatMapStringsSep ", " (i: "\"${i}\"") ([ "lo" ] ++ cfg.trustedInterfaces)} } accept comment "trusted interfaces"
@@ -76,6 +86,7 @@ let
     }
     chain input-allow {
     ${allow null cfg}${lib.concatStrings (lib.mapAttrsToList allow cfg.interfaces)}
+      meta l4proto . th dport @temp-ports accept
     ${lib.optionalString cfg.allowPing "    icmp type echo-request ${
       lib.optionalString (cfg.pingLimit != null) "limit rate ${cfg.pingLimit} "
     }accept comment \"allow ping\"\n"}
@@ -101,6 +112,7 @@ in
       ]
     )) true;
     extraInputRules = option types.lines "";
+    extraReversePathFilterRules = option types.lines "";
     interfaces = option (types.attrsOf (types.submodule { options = ports; })) { };
   };
 

@@ -231,7 +231,10 @@ in
         RemoveIPC = true;
         PrivateMounts = true;
         SystemCallArchitectures = "native";
-        SystemCallFilter = [ "~@cpu-emulation @debug @keyring @mount @obsolete @privileged @setuid" ];
+        SystemCallFilter = [
+          "~@cpu-emulation @debug @keyring @mount @obsolete @privileged @setuid"
+          "~@ipc"
+        ];
       };
     };
 

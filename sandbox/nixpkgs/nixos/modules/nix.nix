@@ -104,7 +104,6 @@ in
     systemd.services.nix-gc = {
       description = "Nix Garbage Collector";
       restartIfChanged = false;
-      path = [ cfg.package ];
       script = "exec ${cfg.package}/bin/nix-collect-garbage ${cfg.gc.options}";
       serviceConfig.Type = "oneshot";
       startAt = lib.optionals cfg.gc.automatic cfg.gc.dates;
@@ -116,7 +115,7 @@ in
     systemd.services.nix-optimise = {
       description = "Nix Store Optimiser";
       restartIfChanged = false;
-      serviceConfig.Type = "oneshot";
+      unitConfig.ConditionPathIsReadWrite = "/nix/var/nix/daemon-socket";
       serviceConfig.ExecStart = "${cfg.package}/bin/nix-store --optimise";
       startAt = lib.optionals cfg.optimise.automatic cfg.optimise.dates;
     };
