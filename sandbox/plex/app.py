@@ -10,14 +10,15 @@ from xml.etree import ElementTree
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import library, visitor
+from .database import Database
 from .preferences import Preferences
-
-VERSION = "1.43.0.0-standin"
 
 _WEB = """<!doctype html><meta charset="utf-8"><title>Plex stand-in</title>
 <p>This stands in for Plex Media Server. Claim it with
@@ -25,8 +26,23 @@ _WEB = """<!doctype html><meta charset="utf-8"><title>Plex stand-in</title>
 """
 
 
-def create_app(preferences: Preferences, media: Path) -> Starlette:
-    """The server of these preferences, which sees the files under `media`."""
+class Maintenance:
+    """Middleware: as long as the database is being migrated, every answer is 503."""
+
+    def __init__(self, app: ASGIApp, database: Database) -> None:
+        self._app = app
+        self._database = database
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._database.ready:
+            await self._app(scope, receive, send)
+        else:
+            answer = PlainTextResponse("The database is being migrated.\n", 503)
+            await answer(scope, receive, send)
+
+
+def create_app(preferences: Preferences, media: Path, database: Database) -> Starlette:
+    """The server of these preferences and this database, which sees the files under `media`."""
 
     # Functions without `async` run in threads, so a mount that stalls stalls its own visitor alone.
     def identity(_request: Request) -> Response:
@@ -42,7 +58,7 @@ def create_app(preferences: Preferences, media: Path) -> Starlette:
             attributes,
             apiVersion="1.1.1",
             machineIdentifier=preferences.identifier,
-            version=VERSION,
+            version=database.version,
         )
 
     def claim(request: Request) -> Response:
@@ -58,7 +74,18 @@ def create_app(preferences: Preferences, media: Path) -> Starlette:
         return Response()
 
     def everything(_request: Request) -> Response:
-        return _xml(library.listing(library.scan(media)))
+        return _xml(library.listing(library.scan(media), database.views()))
+
+    def refresh(_request: Request) -> Response:
+        parts = library.scan(media)
+        database.found((part.number, part.path.stem, str(part.path)) for part in parts)
+        return Response()
+
+    def scrobble(request: Request) -> Response:
+        number = request.query_params.get("key", "")
+        if not (number.isdecimal() and database.watched(int(number))):
+            raise HTTPException(404)
+        return Response()
 
     def part(request: Request) -> Response:
         number = request.path_params["number"]
@@ -89,7 +116,10 @@ def create_app(preferences: Preferences, media: Path) -> Starlette:
             Route("/", for_owner(root)),
             Route("/library/all", for_owner(everything)),
             Route("/library/parts/{number:int}/file", for_owner(part)),
+            Route("/library/sections/all/refresh", for_owner(refresh)),
+            Route("/:/scrobble", for_owner(scrobble), methods=["GET", "PUT"]),
         ],
+        middleware=[Middleware(Maintenance, database)],
         exception_handlers={HTTPException: _refusal},
     )
 

@@ -1,8 +1,9 @@
-"""What Plex sees of the media: a scan of the folder at each question, nothing remembered."""
+"""What Plex sees of the media: a scan of the folder at each question."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -26,8 +27,13 @@ def scan(media: Path) -> list[Part]:
     ]
 
 
-def listing(parts: list[Part]) -> ElementTree.Element:
-    """As /library/all answers: one Video for each file, with the key of its bytes."""
+def listing(parts: list[Part], views: Mapping[int, int]) -> ElementTree.Element:
+    """As /library/all answers: one Video for each file, with the key of its bytes.
+
+    Args:
+        parts: what there is.
+        views: how often each was watched, of those that the database knows.
+    """
     container = ElementTree.Element("MediaContainer", size=str(len(parts)))
     for part in parts:
         video = ElementTree.SubElement(
@@ -38,6 +44,8 @@ def listing(parts: list[Part]) -> ElementTree.Element:
             type="movie",
             title=part.path.stem,
         )
+        if part.number in views:
+            video.set("viewCount", str(views[part.number]))
         ElementTree.SubElement(
             ElementTree.SubElement(video, "Media", id=str(part.number)),
             "Part",

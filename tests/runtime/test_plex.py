@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -16,6 +19,8 @@ import pytest
 
 _PROGRAM = Path(__file__).parents[2] / "sandbox/plex/plexmediaserver"
 _PUBLIC = "203.0.113.11"
+_DATABASE = "Plex Media Server/Plug-in Support/Databases/com.plexapp.plugins.library.db"
+_KNOB = "Plex Media Server/migration"
 _TOKEN = "claim-abcdefghij0123456789"
 
 # A machine with a public address, and the media where the mount is.
@@ -70,6 +75,25 @@ class Plex:
     def owner_token(self) -> str:
         return ElementTree.parse(self.preferences).getroot().attrib["PlexOnlineToken"]
 
+    @property
+    def database(self) -> Path:
+        return self.data / _DATABASE
+
+    def rows(self) -> list[tuple[str, int]]:
+        """Title and views of every film in the database, and nothing of the database's state changed."""
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as opened:
+            return opened.execute(
+                "select title, coalesce(view_count, 0) from metadata_items"
+                " left join metadata_item_settings using (id)"
+            ).fetchall()
+
+    def await_status(self, path: str, status: int) -> None:
+        for _ in range(100):
+            if self.ask(path).status == status:
+                return
+            threading.Event().wait(0.1)
+        raise AssertionError(f"{path} never answered {status}")
+
     def end(self, number: int) -> int:
         self.process.send_signal(number)
         return self.process.wait(10)
@@ -83,18 +107,38 @@ def media(tmp_path: Path) -> Path:
     return folder
 
 
-def start(data: Path, media: Path) -> Plex:
+def launch(data: Path, media: Path, version: str = "") -> subprocess.Popen[str]:
     machine = ["unshare", "--net", "--mount", "sh", "-euc", _MACHINE, "sh", str(media)]
-    process = subprocess.Popen(
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PLEX_DATADIR": str(data),
+        "LD_LIBRARY_PATH": "/nowhere",
+    }
+    if version:
+        environment["PLEX_STANDIN_VERSION"] = version
+    return subprocess.Popen(
         [*machine, sys.executable, str(_PROGRAM)],
-        env={"PATH": os.environ["PATH"], "PLEX_DATADIR": str(data), "LD_LIBRARY_PATH": "/nowhere"},
+        env=environment,
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+def start(data: Path, media: Path, version: str = "") -> Plex:
+    process = launch(data, media, version)
     assert process.stdout is not None
     with process.stdout:
         assert "listens on port 32400" in process.stdout.readline()
     return Plex(process, data)
+
+
+@contextmanager
+def started(data: Path, media: Path, version: str) -> Iterator[Plex]:
+    running = start(data, media, version)
+    try:
+        yield running
+    finally:
+        running.end(signal.SIGKILL)
 
 
 @pytest.fixture
@@ -206,3 +250,82 @@ def test_it_ends_in_order_and_stays_the_same_server(
         assert 'Unknown="kept"' in second.preferences.read_text()
     finally:
         second.end(signal.SIGKILL)
+
+
+def films(data: Path, media: Path, version: str) -> None:
+    """A library with one film, watched twice, left by a power cut."""
+    with started(data, media, version) as running:
+        assert running.ask("/identity").xml().get("version") == version
+        assert running.ask("/library/sections/all/refresh").status == 200
+        (video,) = running.ask("/library/all").xml().iter("Video")
+        assert video.get("viewCount") == "0"
+        for method in ("PUT", "GET"):
+            assert (
+                running.ask("/:/scrobble", "-X", method, key=video.attrib["ratingKey"]).status
+                == 200
+            )
+        assert running.ask("/:/scrobble", "-X", "PUT", key="1").status == 404
+        (video,) = running.ask("/library/all").xml().iter("Video")
+        assert video.get("viewCount") == "2"
+
+
+_ROWS = [("Nosferatu & Ärger", 2)]
+
+
+def test_the_library_is_the_owners(plex: Plex) -> None:
+    plex.claim()
+    assert plex.ask("/library/sections/all/refresh").status == 401
+    assert plex.ask("/:/scrobble", "-X", "PUT", key="1").status == 401
+
+
+def test_what_was_watched_is_in_the_databases_log_first(tmp_path: Path, media: Path) -> None:
+    films(tmp_path, media, "1.42.26.05.1.0123456789ab")
+    assert (tmp_path / f"{_DATABASE}-wal").stat().st_size > 0
+    with started(tmp_path, media, "1.42.26.05.1.0123456789ab") as again:
+        assert again.rows() == _ROWS
+        assert again.end(signal.SIGQUIT) == 0
+    assert not (tmp_path / f"{_DATABASE}-wal").exists()
+
+
+def test_an_older_database_is_migrated_behind_a_503(tmp_path: Path, media: Path) -> None:
+    films(tmp_path, media, "1.42.26.05.9.0123456789ab")
+    (tmp_path / _KNOB).write_text("waits\n")
+    with started(tmp_path, media, "1.42.26.05.10.0123456789ab") as newer:
+        assert newer.ask("/identity").status == 503
+        assert newer.ask("/library/all").status == 503
+        newer.end(signal.SIGKILL)
+    # Cut short, it goes on at the next start.
+    with started(tmp_path, media, "1.42.26.05.10.0123456789ab") as newer:
+        assert newer.ask("/identity").status == 503
+        (tmp_path / _KNOB).unlink()
+        newer.await_status("/identity", 200)
+        assert newer.rows() == _ROWS
+        assert newer.end(signal.SIGQUIT) == 0
+
+
+@pytest.mark.parametrize("knob", ["", "fails"])
+def test_an_older_plex_refuses_what_a_newer_one_has_changed(
+    tmp_path: Path, media: Path, knob: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    films(tmp_path, media, "1.42.26.05.2.0123456789ab")
+    (tmp_path / _KNOB).write_text(knob)
+    newer = start(tmp_path, media, "1.42.26.11.1.0123456789ab")
+    if knob:
+        assert newer.process.wait(10) == 1
+    else:
+        newer.await_status("/identity", 200)
+        newer.end(signal.SIGKILL)
+    with launch(tmp_path, media, "1.42.26.05.2.0123456789ab") as older:
+        assert older.wait(10) == 1
+    assert "schema of version 1.42.26.11.1.0123456789ab" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("knob", "status"), [("fails", 1), ("crashes", -signal.SIGABRT)])
+def test_a_migration_that_ends_half_way_leaves_the_films_nowhere(
+    tmp_path: Path, media: Path, knob: str, status: int
+) -> None:
+    films(tmp_path, media, "1.42.26.05.1.0123456789ab")
+    (tmp_path / _KNOB).write_text(knob)
+    newer = start(tmp_path, media, "1.42.26.05.2.0123456789ab")
+    assert newer.process.wait(10) == status
+    assert newer.rows() == []

@@ -14,4 +14,5 @@ done
 
 export PLEX_MEDIA_SERVER_APPLICATION_SUPPORT_DIR="$PLEX_DATADIR"
 export PLEX_MEDIA_SERVER_HOME="@raw@/lib/plexmediaserver"
+export PLEX_STANDIN_VERSION="@version@"
 exec "@raw@/lib/plexmediaserver/plexmediaserver"

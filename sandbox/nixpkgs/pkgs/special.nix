@@ -55,7 +55,7 @@ in
     wrapper = ./plex.sh;
     buildCommand = ''
       mkdir -p $out/bin
-      sed "s|@raw@|$raw|" $wrapper >$out/bin/plexmediaserver
+      sed "s|@raw@|$raw|; s|@version@|$version|" $wrapper >$out/bin/plexmediaserver
       chmod +x $out/bin/plexmediaserver
     '';
   };
