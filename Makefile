@@ -38,6 +38,10 @@ check: $(VENV)/.complete ## Format, lint, types, shell
 test: $(VENV)/.complete ## Everything that CI runs
 	@$(IN_VENV) -m tests
 
+.PHONY: faults
+faults: $(VENV)/.complete ## Everything that was tried to break a host, a line for each fault that it withstood
+	@$(IN_VENV) -m tests faults
+
 .PHONY: test-unit
 test-unit: $(VENV)/.complete ## The quick tests alone
 	@$(IN_VENV) -m pytest tests/unit

@@ -73,23 +73,22 @@ def tunnel(outputs: dict[str, Any], *, state: Path = STATE) -> Iterator[None]:
     forwarding = outputs["tunnel"].split()[1:3]
     options = ["-N", "-o", "ExitOnForwardFailure=yes", *forwarding]
     command = keys.ssh_command(outputs, options=options, state=state)
-    process = subprocess.Popen(
+    with subprocess.Popen(
         inside.command(command, state),
         env=inside.environment(state),
         stderr=subprocess.PIPE,
         text=True,
-    )
-    try:
-        deadline = time.monotonic() + _PATIENCE
-        while not _answers(outputs["plexSetup"], state):
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                raise SandboxError(f"the tunnel does not open:\n{process.communicate()[1]}")
-            time.sleep(0.2)
-        yield
-    finally:
-        process.terminate()
-        process.wait()
+    ) as process:
+        try:
+            deadline = time.monotonic() + _PATIENCE
+            while not _answers(outputs["plexSetup"], state):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    process.kill()
+                    raise SandboxError(f"the tunnel does not open:\n{process.communicate()[1]}")
+                time.sleep(0.2)
+            yield
+        finally:
+            process.terminate()
 
 
 def _answers(url: str, state: Path) -> bool:

@@ -38,20 +38,29 @@ _STAGES: dict[str, list[str]] = {
     "runtime": [sys.executable, "-m", "pytest", "-q", "-n3", "--dist=loadfile", "tests/runtime"],
     "e2e": [sys.executable, "-m", "pytest", "-q", "tests/e2e/life"],
     "installation": [sys.executable, "-m", "pytest", "-q", "tests/e2e/installation"],
+    "quick-faults": [sys.executable, "-m", "pytest", "-q", "-m", "quick", "tests/e2e/faults"],
+    "faults": [sys.executable, "-m", "pytest", "-q", "tests/e2e/faults"],
 }
+_BY_NAME_ONLY = {"faults"}
 
-
-# The last three mostly wait, and not for each other.
-_TURNS = (("check",), ("unit",), ("nix",), ("e2e", "installation", "runtime"))
+# Those that run together mostly wait, and not for each other.
+_TURNS = (
+    ("check",),
+    ("unit",),
+    ("nix",),
+    ("e2e", "installation", "quick-faults", "runtime"),
+    ("faults",),
+)
 
 
 def main(names: list[str]) -> int:
-    """Run the stages of those names, or all; one that fails does not stop the others."""
+    """Run the stages of those names, or what CI runs; one that fails does not stop the others."""
     console = Console(highlight=False)
     unknown = set(names) - set(_STAGES)
     if unknown:
         console.print(f"no stage {', '.join(sorted(unknown))}; there are {', '.join(_STAGES)}")
         return 2
+    wanted = set(names) or set(_STAGES) - _BY_NAME_ONLY
     try:
         preflight.check()
         began = monotonic()
@@ -62,7 +71,7 @@ def main(names: list[str]) -> int:
         return 1
     costs = {"preparation": (monotonic() - began, True)}
     for together in _TURNS:
-        costs |= _run([name for name in together if not names or name in names], console)
+        costs |= _run([name for name in together if name in wanted], console)
     table = Table("stage", "seconds", "")
     for name, (seconds, well) in costs.items():
         table.add_row(name, f"{seconds:.0f}", "" if well else "failed")

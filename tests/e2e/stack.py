@@ -24,13 +24,15 @@ class Stack:
 
     world: World
     name: str
+    project: Path = REPO
+    """Where Pulumi runs: this repository, or a copy in which somebody edits it."""
 
     @classmethod
-    def make(cls, world: World, name: str) -> Stack:
+    def make(cls, world: World, name: str, project: Path = REPO) -> Stack:
         """Make the stack in the world's backend; `up` makes its server."""
         toolchain.install_plugins(world.state / "pulumi-home")
         (world.state / "pulumi-state").mkdir(exist_ok=True)
-        made = cls(world, name)
+        made = cls(world, name, project)
         template = (REPO / "Pulumi.sandbox.yaml").read_text()
         text = template.replace("domain: plex.", f"domain: {name}.").replace(
             "config:\n",
@@ -44,7 +46,7 @@ class Stack:
         done = made.pulumi("stack", "init", name)
         assert done.returncode == 0, done.stderr
         # Pulumi has put the salt there, which the stack's own file has already.
-        (REPO / f"Pulumi.{name}.yaml").unlink()
+        (project / f"Pulumi.{name}.yaml").unlink()
         return made
 
     @property
@@ -68,7 +70,7 @@ class Stack:
         """Run Pulumi on this stack."""
         return subprocess.run(
             self.command(*words),
-            cwd=REPO,
+            cwd=self.project,
             env=own.environment(self.world.state),
             capture_output=True,
             text=True,
@@ -86,7 +88,7 @@ class Stack:
         """Pulumi at work on this stack, in a process group of its own; what it prints is on stdout."""
         with subprocess.Popen(
             self.command(*words),
-            cwd=REPO,
+            cwd=self.project,
             env=own.environment(self.world.state),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

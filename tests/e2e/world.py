@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox import credentials
+from sandbox import credentials, inside
 from sandbox.paths import REPO, namespace
 from sandbox.world import addresses
 
@@ -39,7 +39,13 @@ class World:
 
     def curl(self, *words: str) -> subprocess.CompletedProcess[str]:
         """curl inside the sandbox's world."""
-        return self.python("-m", "sandbox", "enter", "curl", "-sS", "--max-time", "30", *words)
+        return subprocess.run(
+            inside.command(["curl", "-sS", "--max-time", "30", *words], self.state),
+            env=inside.environment(self.state),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def api(self, method: str, path: str, body: object = None) -> Any:
         """What Hetzner's API answers to one request, such as `api("GET", "/servers")`."""

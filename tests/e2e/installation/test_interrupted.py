@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from sandbox import prepare
-from sandbox.paths import namespace
+from tests.e2e import machine
+from tests.e2e.machine import boots, cut_power, cut_sessions, until_booted, until_said
 from tests.e2e.stack import Stack
 from tests.e2e.world import World
 
@@ -30,56 +28,9 @@ def unlucky(another: Another) -> Stack:
     return another("unlucky")
 
 
-def boots(stack: Stack) -> list[str]:
-    """What the server's firmware has booted, from its first day on."""
-    console = stack.world.state / "machines" / str(stack.server()["id"]) / "console.log"
-    return re.findall(r"firmware: [\d:]{8} \w+: (\w+)", console.read_text(errors="replace"))
-
-
-def until_booted(stack: Stack, *stages: str) -> None:
-    """Wait until the server has booted all of these, in this order, and no more."""
-    deadline = time.monotonic() + 60
-    while boots(stack) != list(stages):
-        assert time.monotonic() < deadline, (boots(stack), stack.world.logs())
-        time.sleep(0.1)
-
-
-def until_said(process: subprocess.Popen[str], text: str) -> str:
-    """Read what Pulumi prints until a line has this text; all that was read."""
-    assert process.stdout is not None
-    said = ""
-    for line in process.stdout:
-        said += line
-        if text in line:
-            return said
-    raise AssertionError(f"{text!r} was never said:\n{said}")
-
-
 def until_installed(stack: Stack) -> None:
     """Wait until the work in the installer is done, whoever knows of it."""
-    machine = f"{namespace(stack.world.state)}-m{stack.server()['id']}"
-    nspawn = run("pgrep", "--full", f"machine={machine} ").strip()
-    init = run("pgrep", "--parent", nspawn).strip()
-    done = "until grep -q ': done:' /run/install/log; do sleep 0.1; done"
-    run("nsenter", "--all", "--target", init, "timeout", "60", "sh", "-c", done)
-
-
-def cut_power(stack: Stack) -> None:
-    """Switch the server off and on, as Hetzner's reset does."""
-    stack.world.api("POST", f"/servers/{stack.server()['id']}/actions/reset")
-
-
-def cut_sessions(stack: Stack) -> None:
-    """Break the SSH connections to the server, as a router does that has lost its memory."""
-    address = stack.server()["public_net"]["ipv4"]["ip"]
-    world = namespace(stack.world.state)
-    run("ip", "netns", "exec", world, "ss", "--kill", "dst", address, "dport", "=", "22")
-
-
-def run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, (command, done.stdout + done.stderr)
-    return done.stdout
+    machine.until(stack, "grep -q ': done:' /run/install/log")
 
 
 @contextmanager
