@@ -10,7 +10,7 @@ from components.identity import SshIdentity
 from components.nixos import NixosHost
 from components.outputs import export
 from components.server import PlexServer
-from components.storage import MediaCredentials
+from components.storage import StorageCredentials
 
 stack = pulumi.get_stack()
 settings = configuration.load()
@@ -30,9 +30,8 @@ server = PlexServer(
 )
 records = DnsRecords(stack, settings, ipv4=server.ipv4, ipv6=server.ipv6)
 
-# "Setting up storage": what the host may do with the bucket. (Without resources of its own, the guard
-# below cannot cover it.)
-credentials = MediaCredentials(
+# "Setting up storage": what the host may do with the two buckets, and the password of the library's backups.
+credentials = StorageCredentials(
     stack, settings, opts=pulumi.ResourceOptions(protect=settings.protect)
 )
 
@@ -56,4 +55,4 @@ nixos = NixosHost(
 )
 
 Guard(stack, settings, after=[cloud, nixos])
-export(settings, server, records, host)
+export(settings, server, records, host, credentials)

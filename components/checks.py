@@ -22,6 +22,7 @@ _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])")
 _PLACEHOLDER = re.compile(
     r"[<>…]|\byour\b|\bexample\.(?:com|org|net)$|\bchange-?me\b", re.IGNORECASE
 )
+_FOLDER = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
 _KEY_ID = re.compile(r"[0-9a-fA-F]{12}|[0-9a-fA-F]{25}")
 _RESERVED_USERS = {"root", "plex", "nginx", "acme", "sshd", "nobody", "messagebus"}
 
@@ -98,6 +99,19 @@ def application_key(value: SecretStr) -> SecretStr:
         raise ValueError("a keyID; the applicationKey is what B2 shows once, when the key is made")
     if not re.fullmatch(r"[A-Za-z0-9+/=_-]{20,64}", text):
         raise ValueError("not an application key; it has about 31 letters and digits")
+    return value
+
+
+def optional_application_key(value: SecretStr) -> SecretStr:
+    return application_key(value) if value.get_secret_value() else value
+
+
+def prefix(value: str) -> str:
+    if len(value) > 200 or not re.fullmatch(rf"{_FOLDER}(?:/{_FOLDER})*", value):
+        raise ValueError(
+            "not a folder in a bucket; letters, digits, hyphens, underscores and dots, "
+            "with slashes between the folders"
+        )
     return value
 
 

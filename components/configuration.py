@@ -52,6 +52,13 @@ def files(settings: Settings, stack: str) -> dict[str, str]:
     templates: dict[str, dict[str, object]] = {
         "firewall.nix": {"tcp_ports": numbers(ports, "tcp"), "udp_ports": numbers(ports, "udp")},
         "hardware.nix": {"architecture": settings.architecture},
+        "library.nix": {
+            "enabled": settings.library_backup,
+            "stack": stack,
+            "bucket": settings.library_bucket,
+            "prefix": settings.backup_prefix or stack,
+            "nightly": _before_upgrades(settings),
+        },
         "media.nix": {
             "bucket": settings.b2_bucket,
             "cache_gigabytes": settings.cache_gigabytes,
@@ -78,9 +85,9 @@ def files(settings: Settings, stack: str) -> dict[str, str]:
         result[path.name] = path.read_text()
     for name, values in templates.items():
         result[name] = render(f"{name}.j2", values)
-    for script in sorted((NIX / "host").glob("*.sh")):
+    for script in sorted((NIX / "host").rglob("*.sh")):
         if script.name not in _OTHERS:
-            result[f"host/{script.name}"] = script.read_text()
+            result[script.relative_to(NIX).as_posix()] = script.read_text()
     return dict(sorted(result.items()))
 
 
@@ -89,9 +96,22 @@ def _below_its_zone(settings: Settings) -> bool:
     return bool(settings.dns_zone) and settings.domain.endswith(f".{settings.dns_zone}")
 
 
+def _before_upgrades(settings: Settings) -> str:
+    """When backups begin, at the earliest: they have three hours until an upgrade does."""
+    start, _ = _minutes(settings.auto_upgrade_window)
+    hours, minutes = divmod((start - 180) % (24 * 60), 60)
+    return f"{hours:02}:{minutes:02}"
+
+
+def _minutes(window: str) -> tuple[int, int]:
+    """A window of time as minutes of the day."""
+    start, end = (int(time[:2]) * 60 + int(time[3:]) for time in window.split("-"))
+    return start, end
+
+
 def _window(settings: Settings) -> dict[str, object]:
-    start, end = settings.auto_upgrade_window.split("-")
-    first, last = (int(time[:2]) * 60 + int(time[3:]) for time in (start, end))
+    start, _ = settings.auto_upgrade_window.split("-")
+    first, last = _minutes(settings.auto_upgrade_window)
     return {
         "enabled": settings.auto_upgrade,
         "window_start": start,

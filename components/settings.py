@@ -64,6 +64,12 @@ class Settings(BaseModel):
     b2_key_id: Annotated[str, AfterValidator(checks.key_id)]
     b2_application_key: Annotated[SecretStr, AfterValidator(checks.application_key)]
 
+    library_backup: bool
+    backup_bucket: Annotated[str, AfterValidator(checks.optional(checks.bucket))]
+    backup_prefix: Annotated[str, AfterValidator(checks.optional(checks.prefix))]
+    backup_key_id: Annotated[str, AfterValidator(checks.optional(checks.key_id))]
+    backup_application_key: Annotated[SecretStr, AfterValidator(checks.optional_application_key)]
+
     plex_audiobooks: bool
     plex_lan_ports: bool
 
@@ -96,6 +102,11 @@ class Settings(BaseModel):
     def architecture(self) -> Architecture:
         """The server's, told by the name of its type."""
         return architecture.of(self.server_type)
+
+    @cached_property
+    def library_bucket(self) -> str:
+        """Where the backups of the library go."""
+        return self.backup_bucket or _library_bucket(self.b2_bucket)
 
     @cached_property
     def pinned(self) -> Pins:
@@ -168,7 +179,16 @@ _IN_OUR_WORDS = {
     "string_type": "not a text; put it in quotes",
     "tuple_type": "not a list; write each item on a line of its own, after a hyphen",
 }
-_SECRET_KEYS = (f"{PROJECT}:b2ApplicationKey", "hcloud:token")
+_SECRET_KEYS = (
+    f"{PROJECT}:b2ApplicationKey",
+    f"{PROJECT}:backupApplicationKey",
+    "hcloud:token",
+)
+_LONGEST_BUCKET = 63
+
+
+def _library_bucket(media_bucket: str) -> str:
+    return f"{media_bucket}-library"
 
 
 def _declared_types() -> dict[str, str]:
@@ -226,6 +246,36 @@ def _across(raw: Mapping[str, object]) -> list[str]:
         and not f".{domain}".endswith(f".{zone}")
     ):
         faults.append(f'domain: "{domain}" does not lie in dnsZone "{zone}"')
+    return faults + (_backups(raw) if raw.get("libraryBackup") is True else [])
+
+
+def _backups(raw: Mapping[str, object]) -> list[str]:
+    """Faults of what the library's backups take."""
+    faults: list[str] = []
+    media, bucket, key_id = raw.get("b2Bucket"), raw.get("backupBucket"), raw.get("backupKeyId")
+    if bucket == "" and isinstance(media, str):
+        bucket = _library_bucket(media)
+        if len(bucket) > _LONGEST_BUCKET:
+            faults.append(
+                f"backupBucket: missing; {bucket} has {len(bucket)} characters, and a bucket's name "
+                f"{_LONGEST_BUCKET} at most, so name another one"
+            )
+    place = f"the bucket {bucket}" if bucket else "the bucket of the backups"
+    otherwise = "or set libraryBackup to false, and the library goes with the server"
+    if key_id == "":
+        faults.append(
+            f"backupKeyId: missing; make a key that may read and write {place}, and set its keyID "
+            f"with `pulumi config set backupKeyId …`; {otherwise}"
+        )
+    elif key_id is not None and key_id == raw.get("b2KeyId"):
+        faults.append(
+            f"backupKeyId: the same as b2KeyId; make a key of its own that may read and write {place}"
+        )
+    if raw.get("backupApplicationKey") == "":
+        faults.append(
+            "backupApplicationKey: missing; set that of backupKeyId's key with "
+            f"`pulumi config set --secret backupApplicationKey`; {otherwise}"
+        )
     return faults
 
 
@@ -245,5 +295,5 @@ def _stored_in_the_clear(config: Mapping[str, str], secrets: set[str]) -> list[s
         f"{name.removeprefix(PROJECT + ':')}: stored in the clear; "
         f"take it back, and set it with `pulumi config set --secret {name}`"
         for name in _SECRET_KEYS
-        if name in config and name not in secrets
+        if config.get(name) and name not in secrets
     ]

@@ -13,6 +13,7 @@
     ./memory.nix
     ./media.nix
     ./plex.nix
+    ./library.nix
     ./gate.nix
     ./web.nix
     ./converge.nix

@@ -165,7 +165,7 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResourceOutputs(  # noqa: N802
         self, request: resource_pb2.RegisterResourceOutputsRequest
     ) -> None:
-        if "pulumi:pulumi:Stack" in request.urn:
+        if request.urn.split("::")[-2] == "pulumi:pulumi:Stack":
             self._run.outputs = _unwrap_all(request.outputs)
 
 

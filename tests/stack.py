@@ -15,13 +15,17 @@ REPO = Path(__file__).resolve().parent.parent
 PROJECT = "plex-on-nixos"
 
 APPLICATION_KEY = "K005bXVzaWNhbmRmaWxtc2FyZWhlcmU"
+BACKUP_APPLICATION_KEY = "K005dGhlbGlicmFyeXNiYWNrdXBzYXJl"
 TOKEN = "t0kenOfTheHetznerProjectThatNobodyShouldEverSeeInAnyOutputOrLog0"
 PUBLIC_KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGL1wHcnSLYWNIPKOD7AhKRR8yPRdpCkhEkSnA1sxOz4 alice@laptop"
 )
-SECRET_KEYS = frozenset({f"{PROJECT}:b2ApplicationKey", "hcloud:token"})
+SECRET_KEYS = frozenset(
+    {f"{PROJECT}:b2ApplicationKey", f"{PROJECT}:backupApplicationKey", "hcloud:token"}
+)
 
-# What has no default in Pulumi.yaml; and pins that are all filled in, which a fork's are after `make pins`.
+# What has no default in Pulumi.yaml; the key for the backups, without which there are none; and pins that are
+# all filled in, which a fork's are after `make pins`.
 _GIVEN: dict[str, object] = {
     "domain": "plex.films.sandbox",
     "dnsZone": "films.sandbox",
@@ -29,6 +33,8 @@ _GIVEN: dict[str, object] = {
     "b2Bucket": "films-and-music",
     "b2KeyId": "0005a1b2c3d4e5f0000000001",
     "b2ApplicationKey": APPLICATION_KEY,
+    "backupKeyId": "0005a1b2c3d4e5f0000000002",
+    "backupApplicationKey": BACKUP_APPLICATION_KEY,
     "administrators": {"alice": [PUBLIC_KEY]},
     "pins": "tests/pins.json",
 }

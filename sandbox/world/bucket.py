@@ -1,4 +1,4 @@
-"""The bucket and the application key that somebody would have made at Backblaze by hand."""
+"""The buckets and the application keys that somebody would have made at Backblaze by hand."""
 
 from __future__ import annotations
 
@@ -18,17 +18,14 @@ _CAPABILITIES = (
 
 
 def prepare(service: Service) -> None:
-    """Makes both, unless they are there."""
-    store = service.store
-    bucket = store.bucket_named(credentials.B2_BUCKET) or store.create_bucket(
-        credentials.B2_BUCKET, "allPrivate"
-    )
-    service.keys.put(
-        Key(
-            credentials.B2_KEY_ID,
-            credentials.B2_APPLICATION_KEY,
-            "the sandbox's",
-            _CAPABILITIES,
-            bucket.id,
-        )
-    )
+    """Makes a bucket with its key for the media, and one for the library's backups, unless they are there."""
+    for name, key_id, application_key in (
+        (credentials.B2_BUCKET, credentials.B2_KEY_ID, credentials.B2_APPLICATION_KEY),
+        (
+            credentials.BACKUP_BUCKET,
+            credentials.BACKUP_KEY_ID,
+            credentials.BACKUP_APPLICATION_KEY,
+        ),
+    ):
+        bucket = service.store.bucket_named(name) or service.store.create_bucket(name, "allPrivate")
+        service.keys.put(Key(key_id, application_key, "the sandbox's", _CAPABILITIES, bucket.id))

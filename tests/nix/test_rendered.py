@@ -27,6 +27,8 @@ VARIANTS: dict[str, dict[str, object]] = {
         "acmeStaging": True,
         "hstsWholeZone": True,
         "b2Bucket": "other-films",
+        "backupBucket": "others-backups",
+        "backupPrefix": "servers/cinema",
         "plexAudiobooks": True,
         "plexLanPorts": True,
         "cacheGigabytes": 10,
@@ -40,6 +42,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "next to nothing": {
         "dns": "external",
         "dnsZone": "",
+        "libraryBackup": False,
         "packages": [],
         "autoUpgrade": False,
     },
@@ -100,6 +103,17 @@ in
     "unrar"
   ];
   timers = builtins.mapAttrs (_: timer: timer.timerConfig) config.systemd.timers;
+  credentials = builtins.mapAttrs (
+    _: service: toString (service.serviceConfig.LoadCredential or [ ])
+  ) config.systemd.services;
+  library = {
+    serviceConfig = config.systemd.services.plex-library.serviceConfig or null;
+    restartIfChanged = config.systemd.services.plex-library.restartIfChanged or null;
+  };
+  nightly = config.systemd.timers.plex-library-backup.timerConfig.OnCalendar or null;
+  command = map (package: package.text) (
+    builtins.filter (package: package.name == "plex-library") config.environment.systemPackages
+  );
   upgrade = config.systemd.services.upgrade.serviceConfig.ExecStart or null;
   platform = config.nixpkgs.hostPlatform;
   builds = config.system.build.toplevel.system;
@@ -354,6 +368,66 @@ def test_upgrades_know_their_window(hosts: dict[str, Host]) -> None:
     # Over midnight.
     assert hosts["everything else"]["upgrade"].endswith("-upgrade.sh 60 120 true")
     assert hosts["next to nothing"]["upgrade"] is None
+
+
+def with_library(hosts: dict[str, Host]) -> dict[str, Host]:
+    """The hosts whose library is backed up."""
+    return {
+        name: host
+        for name, host in hosts.items()
+        if stack.settings_of(**VARIANTS[name]).library_backup
+    }
+
+
+def test_plex_starts_after_its_library_has_come_back(hosts: dict[str, Host]) -> None:
+    assert with_library(hosts)
+    for host in with_library(hosts).values():
+        assert "plex-library.service" in host["plexNeeds"]["requires"]
+        assert "plex-library.service" in host["plexNeeds"]["after"]
+        service = host["library"]["serviceConfig"]
+        assert (service["Type"], service["RemainAfterExit"]) == ("oneshot", True)
+        assert service["TimeoutStartSec"] == "infinity"
+        # A switch leaves a library alone that is here.
+        assert host["library"]["restartIfChanged"] is False
+
+
+def test_what_opens_the_backups_is_handed_to_their_units_alone(hosts: dict[str, Host]) -> None:
+    for host in with_library(hosts).values():
+        handed = {name for name, given in host["credentials"].items() if "/backup." in given}
+        assert handed == {name for name in host["credentials"] if name.startswith("plex-library")}
+        assert len(handed) == 5
+
+
+def test_backups_have_three_hours_until_an_upgrade_begins(hosts: dict[str, Host]) -> None:
+    assert hosts["defaults"]["nightly"] == "00:00"
+    assert hosts["everything else"]["nightly"] == "20:00"
+
+
+@pytest.mark.parametrize(
+    ("name", "bucket", "prefix"),
+    [
+        ("defaults", "films-and-music-library", "prod"),
+        ("everything else", "others-backups", "servers/cinema"),
+    ],
+)
+def test_backups_go_where_the_stack_says(
+    name: str, bucket: str, prefix: str, hosts: dict[str, Host]
+) -> None:
+    (text,) = hosts[name]["command"]
+
+    assert f"export STACK=prod\nexport BUCKET={bucket}\nexport PREFIX={prefix}\n" in text
+    assert "\nexport NIXPKGS=nixos-26.05" in text
+    assert re.search(r"^export PLEX=1[.][0-9]+[.]", text, re.MULTILINE)
+
+
+def test_without_backups_none_of_it_is_there(hosts: dict[str, Host]) -> None:
+    host = hosts["next to nothing"]
+
+    assert host["plexNeeds"]["requires"] == ["media.service"]
+    assert host["command"] == []
+    assert not [name for name in host["credentials"] if name.startswith("plex-library")]
+    assert not [name for name in host["timers"] if name.startswith("plex-library")]
+    assert "backup." not in str(host["credentials"])
 
 
 def test_staging_is_another_server(hosts: dict[str, Host]) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
 
 from components import configuration
-from components.storage import rclone_conf
+from components.storage import backup_conf, rclone_conf
 from tests import stack
-from tests.stack import APPLICATION_KEY
+from tests.stack import APPLICATION_KEY, BACKUP_APPLICATION_KEY
 
 
 def test_a_shell_reads_the_parameters(tmp_path: Path) -> None:
@@ -77,3 +78,17 @@ def test_every_file_ends_with_a_newline_and_has_its_own_path() -> None:
 @pytest.mark.parametrize("line", ["type = b2", f"key = {APPLICATION_KEY}", "[b2]"])
 def test_rclones_file_has_one_remote(line: str) -> None:
     assert line in rclone_conf(stack.settings_of()).splitlines()
+
+
+def test_the_backups_file_has_one_remote_with_its_own_key() -> None:
+    remote = ConfigParser()
+    remote.read_string(backup_conf(stack.settings_of()))
+
+    assert remote.sections() == ["backup"]
+    assert dict(remote["backup"]) == {
+        "type": "b2",
+        "account": "0005a1b2c3d4e5f0000000002",
+        "key": BACKUP_APPLICATION_KEY,
+        "hard_delete": "true",
+        "versions": "false",
+    }

@@ -11,9 +11,11 @@ import yaml
 from components.rendering import NIX
 from tests import program, stack
 from tests.program import IPV4, STACK, UNKNOWN, Registered, Run, Secret
-from tests.stack import APPLICATION_KEY
+from tests.stack import APPLICATION_KEY, BACKUP_APPLICATION_KEY
 
 NAMES = ("install", "secrets", "converge")
+SECRETS = {"secrets/backup.conf", "secrets/backup.password", "secrets/rclone.conf"}
+PASSWORD = program.seed(f"{STACK}-backup")
 
 
 @pytest.fixture(scope="module")
@@ -148,15 +150,26 @@ def test_each_has_an_error_hook_of_its_own(run: Run, name: str) -> None:
 @pytest.mark.parametrize("name", ["install", "secrets"])
 def test_secrets_travel_as_secrets(run: Run, name: str) -> None:
     assert isinstance(command(run, name).inputs["stdin"], Secret)
-    assert f"key = {APPLICATION_KEY}\n" in stdin(run, name)
+    files = files_in(stdin(run, name))
+    assert f"key = {APPLICATION_KEY}\n" in files["secrets/rclone.conf"]
+    assert f"key = {BACKUP_APPLICATION_KEY}\n" in files["secrets/backup.conf"]
+    assert files["secrets/backup.password"] == f"{PASSWORD}\n"
+
+
+@pytest.mark.parametrize("name", ["install", "secrets"])
+def test_without_backups_the_host_has_nothing_that_opens_them(name: str) -> None:
+    off = program.run(stack.config(libraryBackup=False))
+
+    secrets = {path for path in files_in(stdin(off, name)) if path.startswith("secrets/")}
+    assert secrets == {"secrets/rclone.conf"}
 
 
 def test_the_configuration_holds_no_secret_and_travels_in_the_open(run: Run) -> None:
     text = command(run, "converge").inputs["stdin"]
 
     assert isinstance(text, str)
-    assert APPLICATION_KEY not in text
-    assert "PRIVATE KEY" not in text
+    for secret in (APPLICATION_KEY, BACKUP_APPLICATION_KEY, PASSWORD, "PRIVATE KEY"):
+        assert secret not in text
     assert str(run.one("SshKey").inputs["publicKey"]) not in text
     assert IPV4 not in text
 
@@ -178,7 +191,7 @@ def test_no_secret_is_anywhere_but_in_secrets(run: Run) -> None:
     in_the_open = repr([(each.urn, _open(each.inputs)) for each in run.resources]) + repr(
         _open(run.outputs)
     )
-    for secret in (APPLICATION_KEY, host_key, deploy_key):
+    for secret in (APPLICATION_KEY, BACKUP_APPLICATION_KEY, PASSWORD, host_key, deploy_key):
         assert secret not in in_the_open
 
 
@@ -205,7 +218,7 @@ def test_the_installation_ends_with_the_very_configuration_of_converge(run: Run)
 
     assert converged.items() <= installed.items()
     assert set(installed) - set(converged) == {
-        "secrets/rclone.conf",
+        *SECRETS,
         "identity/host_key",
         "identity/host_key.pub",
         "identity/deploy_key.pub",
@@ -239,7 +252,7 @@ def test_identities_arrive_as_lines(run: Run) -> None:
 def test_secrets_carry_no_more_than_they_need(run: Run) -> None:
     sent = files_in(stdin(run, "secrets"))
     scripts = {name for name in sent if name.startswith("host/")}
-    assert set(sent) - scripts == {"secrets/rclone.conf", "parameters"}
+    assert set(sent) - scripts == {*SECRETS, "parameters"}
     # Each that one of them runs or reads is there.
     named = re.findall(r"payload/(host/[\w-]+\.sh)", "".join(sent[name] for name in scripts))
     assert scripts == {"host/secrets.sh", *named}
@@ -247,7 +260,7 @@ def test_secrets_carry_no_more_than_they_need(run: Run) -> None:
 
 def test_every_script_of_the_host_gets_there(run: Run) -> None:
     travelled = {Path(path).name for name in NAMES for path in files_in(stdin(run, name))}
-    ours = {path.name for path in (NIX / "host").glob("*.sh")}
+    ours = {path.name for path in (NIX / "host").rglob("*.sh")}
 
     assert ours <= travelled
 
@@ -272,8 +285,9 @@ def test_a_changed_time_zone_is_one_changed_line(run: Run) -> None:
     assert stdin(changed, "secrets") == stdin(run, "secrets")
 
 
-def test_a_rotated_key_changes_the_secrets_alone(run: Run) -> None:
-    other = program.run(stack.config(b2ApplicationKey="K005b3RoZXJmaWxtc2FyZWhlcmUrLys"))
+@pytest.mark.parametrize("key", ["b2ApplicationKey", "backupApplicationKey"])
+def test_a_rotated_key_changes_the_secrets_alone(run: Run, key: str) -> None:
+    other = program.run(stack.config(**{key: "K005b3RoZXJmaWxtc2FyZWhlcmUrLys"}))
 
     assert stdin(other, "secrets") != stdin(run, "secrets")
     assert stdin(other, "converge") == stdin(run, "converge")

@@ -7,7 +7,7 @@ import pytest
 from components.guard import FIRST_STEP
 from components.settings import ConfigurationError
 from tests import program, stack
-from tests.program import IPV4, IPV6, STACK, Registered, Run
+from tests.program import IPV4, IPV6, STACK, Registered, Run, Secret
 from tests.stack import PUBLIC_KEY
 
 # Another valid value for every key, and the resources (or the output) in which it must show.
@@ -25,6 +25,11 @@ CHANGES: dict[str, object] = {
     "b2Bucket": "other-films",
     "b2KeyId": "0005a1b2c3d4",
     "b2ApplicationKey": "K005b3RoZXJmaWxtc2FyZWhlcmUrLys",
+    "libraryBackup": False,
+    "backupBucket": "everybodys-backups",
+    "backupPrefix": "servers/plex",
+    "backupKeyId": "0005a1b2c3d4e5f0000000003",
+    "backupApplicationKey": "K005b3RoZXJsaWJyYXJ5YmFja3VwKys",
     "plexAudiobooks": True,
     "plexLanPorts": True,
     "cacheGigabytes": 10,
@@ -92,6 +97,7 @@ def test_a_wrong_configuration_stops_before_the_first_resource() -> None:
 def test_the_outputs_are_what_the_stack_decides(plain: Run) -> None:
     outputs = dict(plain.outputs)
     known_hosts = str(outputs.pop("knownHosts"))
+    password = outputs.pop("backupPassword")
 
     assert outputs == {
         "url": "https://plex.films.sandbox",
@@ -103,6 +109,14 @@ def test_the_outputs_are_what_the_stack_decides(plain: Run) -> None:
         "plexSetup": "http://127.0.0.1:32400/web",
     }
     assert known_hosts.startswith("plex.films.sandbox ssh-ed25519 ")
+    assert password == Secret(program.seed(f"{STACK}-backup"))
+
+
+def test_a_backups_password_stays_when_there_are_none(plain: Run) -> None:
+    off = program.run(stack.config(libraryBackup=False))
+
+    assert "backupPassword" not in off.outputs
+    assert off.one("RandomBytes", f"{STACK}-backup").urn in {each.urn for each in plain.resources}
 
 
 def test_a_first_preview_registers_the_same_resources(plain: Run) -> None:
@@ -161,7 +175,7 @@ def test_protection_is_one_setting_for_guard_server_and_addresses(protect: bool)
 
     protected = {each.type.rpartition(":")[2] for each in run.resources if each.request.protect}
     server = run.one("Server")
-    expected = {"MediaCredentials", "PrimaryIp", "RandomId", "Server"}
+    expected = {"PrimaryIp", "RandomBytes", "RandomId", "Server", "StorageCredentials"}
     assert protected == (expected if protect else set())
     # Hetzner wants the two to be equal.
     assert server.inputs["deleteProtection"] is protect

@@ -11,12 +11,12 @@ import pytest
 from components.rendering import NIX
 from tests.stack import REPO
 
-SCRIPTS = sorted((NIX / "host").glob("*.sh"))
-IDS = [path.name for path in SCRIPTS]
+SCRIPTS = sorted((NIX / "host").rglob("*.sh"))
+IDS = [str(path.relative_to(NIX / "host")) for path in SCRIPTS]
 
 
 def test_there_are_scripts() -> None:
-    assert {"converge.sh", "install.sh", "submit.sh", "kexec.sh"} <= set(IDS)
+    assert {"converge.sh", "install.sh", "kexec.sh", "library/library.sh", "submit.sh"} <= set(IDS)
 
 
 def test_shellcheck_finds_nothing() -> None:

@@ -18,7 +18,15 @@ from components import configuration, settings
 from components.settings import ConfigurationError, Settings
 from sandbox import credentials
 from tests import stack
-from tests.stack import APPLICATION_KEY, PROJECT, PUBLIC_KEY, REPO, SECRET_KEYS, TOKEN
+from tests.stack import (
+    APPLICATION_KEY,
+    BACKUP_APPLICATION_KEY,
+    PROJECT,
+    PUBLIC_KEY,
+    REPO,
+    SECRET_KEYS,
+    TOKEN,
+)
 
 PRIVATE_KEY = """\
 -----BEGIN OPENSSH PRIVATE KEY-----
@@ -74,11 +82,14 @@ def test_the_stack_to_copy_names_every_key_with_its_default() -> None:
     text = (REPO / "Pulumi.prod.yaml").read_text()
     named = dict(re.findall(rf"^  (?:# )?{PROJECT}:(\w+): ?(.*)$", text, flags=re.MULTILINE))
 
-    # The secret is set by command, so that it is stored encrypted; `dns` stands for its other value.
-    assert set(named) | {"b2ApplicationKey"} == set(stack.declared())
-    assert "pulumi config set --secret b2ApplicationKey" in text
+    # Secrets are set by command, so that they are stored encrypted; `dns` stands for its other value.
+    by_command = {"b2ApplicationKey", "backupApplicationKey"}
+    assert set(named) | by_command == set(stack.declared())
+    for key in by_command:
+        assert f"pulumi config set --secret {key}" in text
     for key, declaration in stack.declared().items():
-        if "default" in declaration and key not in ("dns", "dnsZone"):
+        given = ("dns", "dnsZone", "backupKeyId", *by_command)
+        if "default" in declaration and key not in given:
             assert yaml.safe_load(named[key]) == declaration["default"], key
 
 
@@ -111,9 +122,15 @@ def test_the_sandboxs_stack_is_valid_with_the_sandboxs_own_secrets() -> None:
         if key.startswith(f"{PROJECT}:") and key not in secrets
     }
 
-    assert faults(**values, b2ApplicationKey=credentials.B2_APPLICATION_KEY) == []
+    opening = {
+        "b2ApplicationKey": credentials.B2_APPLICATION_KEY,
+        "backupApplicationKey": credentials.BACKUP_APPLICATION_KEY,
+    }
+    assert faults(**values, **opening) == []
     assert values["b2KeyId"] == credentials.B2_KEY_ID
     assert values["b2Bucket"] == credentials.B2_BUCKET
+    assert values["backupKeyId"] == credentials.BACKUP_KEY_ID
+    assert stack.settings_of(**values, **opening).library_bucket == credentials.BACKUP_BUCKET
     assert values["dnsZone"] == credentials.ZONE
 
 
@@ -138,6 +155,9 @@ REFUSED: dict[str, list[object]] = {
     "b2Bucket": ["short", "has_underscore", "has a space", "b2-reserved", "a" * 64, ""],
     # The two last: what YAML makes of a keyID of digits alone.
     "b2KeyId": ["short", "g" * 25, "0" * 24, "", "5.123412341234e+21", "86622876"],
+    "backupBucket": ["short", "has_underscore", "b2-reserved", "a" * 64],
+    "backupPrefix": ["/", "a/", "/a", "a//b", "..", "a/../b", "a b", "a\\b", "ä", "a" * 201],
+    "backupKeyId": ["short", "g" * 25, "86622876"],
     "cacheGigabytes": [0, -1, 10_001, 1.5],
     "nixosRelease": ["26.5", "26.1", "26.06", "unstable", "nixos-26.05", "26.05.1", ""],
     "hostName": ["Plex", "plex.films.org", "-plex", "plex-", "a" * 64, "two words", ""],
@@ -219,6 +239,8 @@ ACCEPTED: dict[str, list[object]] = {
     "serverType": ["cpx32", "ccx13", "cax11"],
     "location": ["hel1", "ash", "sin"],
     "b2KeyId": ["0005a1b2c3d4"],
+    "backupBucket": ["", "everybodys-backups"],
+    "backupPrefix": ["", "plex", "servers/plex-2_b.old"],
     "cacheGigabytes": [1, 10_000],
     "timeZone": ["Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+5"],
     "packages": [[], ["python3Packages.requests", "ffmpeg-full"]],
@@ -249,6 +271,9 @@ def test_a_value_that_is_one_is_taken(key: str, value: object) -> None:
         ("b2Bucket", "your-bucket"),
         ("b2KeyId", "<keyID>"),
         ("b2ApplicationKey", "<applicationKey>"),
+        ("backupBucket", "<bucket name>"),
+        ("backupKeyId", "<keyID for the backups>"),
+        ("backupApplicationKey", "<applicationKey>"),
         ("administrators", {"<name>": [PUBLIC_KEY]}),
         ("administrators", {"alice": ["<the line in ~/.ssh/id_ed25519.pub>"]}),
         ("administrators", {"alice": ["ssh-ed25519 AAAA… alice@laptop"]}),
@@ -294,6 +319,49 @@ def test_the_two_parts_of_a_key_of_b2_are_told_apart() -> None:
     assert line.startswith("b2KeyId: not a keyID; it has 25 hexadecimal digits")
 
 
+def test_the_two_parts_of_the_backups_key_are_told_apart_too() -> None:
+    (line,) = faults(backupApplicationKey="0005a1b2c3d4e5f0000000002")
+    assert line.startswith("backupApplicationKey: a keyID; the applicationKey is what B2 shows")
+    assert line.endswith("(the value is not shown)")
+
+    (line,) = faults(backupKeyId=BACKUP_APPLICATION_KEY)
+    assert line.startswith("backupKeyId: not a keyID;")
+    assert BACKUP_APPLICATION_KEY not in line
+
+
+def test_backups_need_a_key_and_say_what_it_has_to_be_for() -> None:
+    lines = faults(backupKeyId="", backupApplicationKey="")
+
+    assert lines == [
+        "backupKeyId: missing; make a key that may read and write the bucket films-and-music-library, "
+        "and set its keyID with `pulumi config set backupKeyId …`; or set libraryBackup to false, and the "
+        "library goes with the server",
+        "backupApplicationKey: missing; set that of backupKeyId's key with `pulumi config set --secret "
+        "backupApplicationKey`; or set libraryBackup to false, and the library goes with the server",
+    ]
+    (line, _) = faults(backupKeyId="", backupApplicationKey="", backupBucket="everybodys-backups")
+    assert "read and write the bucket everybodys-backups, and" in line
+    assert faults(backupKeyId="", backupApplicationKey="", libraryBackup=False) == []
+
+
+def test_the_backups_key_is_one_of_its_own() -> None:
+    (line,) = faults(backupKeyId="0005a1b2c3d4e5f0000000001")
+
+    assert line.startswith("backupKeyId: the same as b2KeyId; make a key of its own that may read")
+
+
+def test_the_backups_bucket_is_named_after_the_medias_where_that_fits() -> None:
+    assert stack.settings_of().library_bucket == "films-and-music-library"
+    assert stack.settings_of(backupBucket="others").library_bucket == "others"
+    assert faults(b2Bucket="a" * 55) == []
+
+    (line,) = faults(b2Bucket="a" * 56)
+    assert line.startswith("backupBucket: missing;")
+    assert "has 64 characters, and a bucket's name 63 at most, so name another one" in line
+    assert faults(b2Bucket="a" * 56, backupBucket="others") == []
+    assert faults(b2Bucket="a" * 56, libraryBackup=False) == []
+
+
 @pytest.mark.parametrize("token", [TOKEN[:-1], f"{TOKEN} ", APPLICATION_KEY, "<your token>"])
 def test_a_token_that_is_none_is_told_without_showing_it(
     token: str, monkeypatch: pytest.MonkeyPatch
@@ -330,6 +398,7 @@ def test_all_faults_are_reported_at_once() -> None:
         administrators={"root": ["ssh-dss AAAA"]},
         nixosRelease="25.11",
         timezone="UTC",
+        backupKeyId="",
     )
 
     lines = faults_of(config, secrets=[])
@@ -341,7 +410,9 @@ def test_all_faults_are_reported_at_once() -> None:
         "timeZone",
         "administrators.root",
         "administrators.root.0",
+        "backupKeyId",
         "b2ApplicationKey",
+        "backupApplicationKey",
         "hcloud",
         "nixosRelease",
     ]
@@ -421,6 +492,10 @@ def test_no_secret_is_ever_shown() -> None:
     config = stack.config(
         b2ApplicationKey=f"{APPLICATION_KEY} {APPLICATION_KEY}",
         b2KeyId=APPLICATION_KEY,  # the two are easily swapped
+        backupBucket=BACKUP_APPLICATION_KEY,
+        backupPrefix=f"{BACKUP_APPLICATION_KEY}/",
+        backupKeyId=BACKUP_APPLICATION_KEY,
+        backupApplicationKey=f"{BACKUP_APPLICATION_KEY} ",
         acmeEmail=PRIVATE_KEY,
         sshNetworks=[PRIVATE_KEY],
         administrators={"alice": [PRIVATE_KEY, *PRIVATE_KEY.splitlines()], "bob": PRIVATE_KEY},
@@ -432,11 +507,13 @@ def test_no_secret_is_ever_shown() -> None:
     assert {line.split(":")[0].split(".")[0] for line in lines} >= {
         "b2ApplicationKey",
         "b2KeyId",
+        "backupKeyId",
+        "backupApplicationKey",
         "acmeEmail",
         "sshNetworks",
         "administrators",
     }
-    for secret in (APPLICATION_KEY, TOKEN, *PRIVATE_KEY.splitlines()[1:2]):
+    for secret in (APPLICATION_KEY, BACKUP_APPLICATION_KEY, TOKEN, *PRIVATE_KEY.splitlines()[1:2]):
         assert secret not in text
 
 
@@ -460,6 +537,7 @@ def test_a_weak_key_is_refused() -> None:
 
 def test_secrets_hide_in_the_settings_themselves() -> None:
     assert APPLICATION_KEY not in repr(stack.settings_of())
+    assert BACKUP_APPLICATION_KEY not in repr(stack.settings_of())
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -22,6 +22,7 @@ NAME = "alice"
 ZONE = "alice.example"
 DOMAIN = f"plex.{ZONE}"
 BUCKET = "alices-films"
+LIBRARY_BUCKET = f"{BUCKET}-library"
 
 _HOME = Path(pwd.getpwuid(os.getuid()).pw_dir)
 # What is written to the home lands in a folder of the test's, and only this terminal sees it.
@@ -131,8 +132,8 @@ class Reader:
         """Add the zone in Hetzner's console."""
         self.world.api("POST", "/zones", {"name": ZONE, "mode": "primary"})
 
-    def make_bucket_and_keys(self) -> None:
-        """Make a bucket and the two application keys on Backblaze's pages."""
+    def make_buckets_and_keys(self) -> None:
+        """Make the two buckets and the three application keys on Backblaze's pages."""
         ring = json.loads((self.world.state / "b2" / "keys.json").read_text())
         (master,) = (key for key in ring["keys"] if key["id"] == ring["account_id"])
         account = self._json(
@@ -147,8 +148,15 @@ class Reader:
             url = f"{account['apiInfo']['storageApi']['apiUrl']}/b2api/v3/{name}"
             return self._json("-H", authorization, "--json", json.dumps(body), url)
 
-        bucket = call("b2_create_bucket", bucketName=BUCKET, bucketType="allPrivate")["bucketId"]
-        for name, may in (("plex-host", _READ), ("laptop", (*_READ, *_WRITE))):
+        films, library = (
+            call("b2_create_bucket", bucketName=name, bucketType="allPrivate")["bucketId"]
+            for name in (BUCKET, LIBRARY_BUCKET)
+        )
+        for name, bucket, may in (
+            ("plex-host", films, _READ),
+            ("plex-library", library, (*_READ, *_WRITE)),
+            ("laptop", films, (*_READ, *_WRITE)),
+        ):
             made = call("b2_create_key", keyName=name, bucketId=bucket, capabilities=may)
             self.keys[name] = Key(made["applicationKeyId"], made["applicationKey"])
 
@@ -168,6 +176,7 @@ class Reader:
             ("<your email>", f"{NAME}@{ZONE}"),
             ("<bucket name>", BUCKET),
             ("<keyID>", self.keys["plex-host"].id),
+            ("<keyID for the backups>", self.keys["plex-library"].id),
             ("<name>", NAME),
             ("<the line in ~/.ssh/id_ed25519.pub>", public_key),
         ):

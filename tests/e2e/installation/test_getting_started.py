@@ -65,6 +65,9 @@ def answers(reader: Reader) -> dict[str, list[Answer]]:
         "pulumi config set --secret b2ApplicationKey": [
             Answer("value:", secret("plex-host", ENTER))
         ],
+        "pulumi config set --secret backupApplicationKey": [
+            Answer("value:", secret("plex-library", ENTER))
+        ],
         "pulumi up": [Answer("Do you want to perform this update?", UP + ENTER)],
         f"ssh -L 32400:127.0.0.1:32400 alice@{DOMAIN}": [Answer("[alice@plex:~]$", claim)],
         "read -r RCLONE_B2_ACCOUNT && export RCLONE_B2_ACCOUNT": [Answer("", key_id("laptop"))],
@@ -77,7 +80,7 @@ def answers(reader: Reader) -> dict[str, list[Answer]]:
 def by_hand(reader: Reader) -> dict[str, list[Callable[[], None]]]:
     """What is done before a command, in a browser or an editor."""
     return {
-        "cp Pulumi.prod.yaml Pulumi.plex.yaml": [reader.add_zone, reader.make_bucket_and_keys],
+        "cp Pulumi.prod.yaml Pulumi.plex.yaml": [reader.add_zone, reader.make_buckets_and_keys],
         "pulumi login --local": [reader.fill_in],
         "read -r RCLONE_B2_ACCOUNT && export RCLONE_B2_ACCOUNT": [reader.open_the_site],
     }
@@ -105,5 +108,5 @@ def test_a_person_who_follows_the_document_gets_through(world: World) -> None:
     assert reader.left_at_hetzner() == {}
     pushed = reader.pushed("Pulumi.plex.yaml")
     assert f"domain: {DOMAIN}" in pushed
-    for secret in (reader.token, reader.keys["plex-host"].secret, reader.keys["laptop"].secret):
+    for secret in (reader.token, *(key.secret for key in reader.keys.values())):
         assert secret not in pushed + terminal.text

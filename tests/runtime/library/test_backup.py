@@ -1,0 +1,310 @@
+"""Backups of Plex's library: the real restic, rclone, SQLite and systemd, and the B2 stand-in.
+
+The units are the configuration's own. Only waits are shorter, and rclone is told the stand-in's address.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests import stack
+from tests.runtime.library.server import (
+    DATABASE,
+    DATABASES,
+    HOME,
+    PASSWORD,
+    PLEX,
+    READ_ONLY,
+    STATE,
+    Library,
+    hand_over,
+)
+from tests.runtime.lone_host import skip_reason
+
+pytestmark = pytest.mark.skipif(skip_reason() is not None, reason=skip_reason() or "")
+
+# Each transaction writes to both tables, and one follows the other.
+WRITER = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+number = 0
+while True:
+    number += 1
+    database.execute("BEGIN IMMEDIATE")
+    database.execute("INSERT INTO views VALUES (?, 'a writer')", (number,))
+    database.execute("UPDATE total SET views = views + 1")
+    database.execute("COMMIT")
+    if number == 100:
+        print("writes", flush=True)
+"""
+
+
+@contextmanager
+def at_work(library: Library, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """A program on the host for as long as the test wants."""
+    with subprocess.Popen(
+        library.host.command(*command),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_new_server_gets_the_library_with_every_row(library: Library) -> None:
+    preferences = library.read(f"{HOME}/Preferences.xml")
+    poster = library.host.ok("sha256sum", f"{HOME}/Metadata/Movies/poster.jpg")
+    library.watch(2)
+    library.backup()
+    library.new_server()
+
+    assert library.start_plex(), library.host.journal("plex-library")
+    assert library.watched() == "1 2"
+    assert library.read(f"{HOME}/Preferences.xml") == preferences
+    assert library.host.ok("sha256sum", f"{HOME}/Metadata/Movies/poster.jpg") == poster
+    strangers = library.host.ok("find", "/var/lib/plex", "!", "-user", "plex")
+    assert strangers == ""
+    for left_out in ("Cache", "Logs", "Crash Reports", f"{DATABASE}-2026-11-20"):
+        assert not library.exists(f"{HOME}/{Path(left_out).name}"), left_out
+
+
+def test_a_backup_says_what_it_is_of(library: Library) -> None:
+    made = library.backup()
+
+    (snapshot,) = json.loads(library.restic("snapshots", "--json"))
+    assert snapshot["hostname"] == "prod"
+    assert snapshot["tags"] == ["nixpkgs=nixos-26.05.5.0123456789ab", f"plex={PLEX}"]
+    record = json.loads(library.restic("dump", made, f"{STATE}/staging/record.json"))
+    assert record == {
+        "stack": "prod",
+        "nixpkgs": "nixos-26.05.5.0123456789ab",
+        "nixos": "26.05",
+        "plex": PLEX,
+    }
+    last = library.last()
+    assert (last["ok"], last["sentence"], last["snapshot"]) == (True, "", made)
+    assert last["time"] == last["good"]
+    assert datetime.now(UTC) - datetime.fromisoformat(str(last["time"])) < timedelta(minutes=1)
+    assert int(str(last["size"])) > 3_000_000
+    assert library.ok("warnings") == ""
+    (head, line) = library.ok("list").splitlines()
+    assert head.split() == ["ID", "made", "(UTC)", "size", "nixpkgs", "Plex"]
+    assert line.split()[0] == made
+    assert line.split()[3:] == ["4", "MB", "nixos-26.05.5.0123456789ab", PLEX]
+
+
+def test_a_database_is_copied_as_it_was_at_one_moment_while_plex_writes(library: Library) -> None:
+    library.sql(
+        "CREATE TABLE total (views INTEGER); INSERT INTO total VALUES (0); DELETE FROM views;"
+        "CREATE TABLE posters (image BLOB);"
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n WHERE i < 40)"
+        "INSERT INTO posters SELECT randomblob(1000000) FROM n"
+    )
+    as_plex = ["runuser", "-u", "plex", "--", "python3", "-c", WRITER, DATABASE]
+    with at_work(library, *as_plex) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "writes\n"
+        library.backup()
+        assert writer.poll() is None
+    written = int(library.sql("SELECT views FROM total"))
+    library.new_server()
+    library.start_plex()
+
+    count, last, total = library.sql(
+        "SELECT count(*), max(film), (SELECT views FROM total) FROM views"
+    ).split("|")
+    assert count == last == total
+    assert 100 <= int(total) < written
+    assert library.sql("PRAGMA integrity_check") == "ok"
+
+
+def test_the_next_backup_takes_only_what_is_new(library: Library) -> None:
+    library.backup()
+    before = library.bucket.total()
+    library.watch(2)
+    library.backup()
+
+    assert len(library.snapshots()) == 2
+    assert before > 3_000_000
+    assert library.bucket.total() - before < 200_000
+
+
+def test_neither_key_nor_password_is_seen(library: Library) -> None:
+    key = stack.settings_of().backup_application_key.get_secret_value()
+    with library.bucket.door.holding("upload", "/data/"):
+        library.host.ok("systemctl", "start", "--no-block", "plex-library-backup")
+        assert library.bucket.door.waiting.wait(30)
+        shown = library.host.ok(
+            "sh", "-c", "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'"
+        )
+    library.await_state("inactive", "plex-library-backup")
+
+    assert "rclone" in shown
+    assert "RESTIC_PASSWORD_FILE" in shown
+    for secret in (key, PASSWORD):
+        assert secret not in shown
+        assert secret not in library.host.journal("plex-library*")
+
+
+def expected_to_stay(days: list[date]) -> set[date]:
+    """Seven days, five weeks and twelve months, the newest of each."""
+    stay: set[date] = set()
+    for count, kind in ((7, "%F"), (5, "%G-%V"), (12, "%Y-%m")):
+        newest: dict[str, date] = {}
+        for day in sorted(days, reverse=True):
+            newest.setdefault(day.strftime(kind), day)
+        stay |= set(list(newest.values())[:count])
+    return stay
+
+
+def test_old_backups_go_and_those_of_others_stay(library: Library) -> None:
+    library.watch(2)
+    today = datetime.now(UTC).date()
+    days = [today - timedelta(days=past) for past in (*range(1, 11), 45)]
+    tags = ["--tag", "nixpkgs=nixos-26.05.5.0123456789ab", "--tag", f"plex={PLEX}"]
+    for day in days:
+        at = ["--time", f"{day} 02:00:00", *tags, "/etc/hostname"]
+        library.restic("backup", "--quiet", "--host", "prod", *at)
+    library.restic("backup", "--quiet", "--host", "dev", "--time", f"{days[8]} 02:00:00", "/etc")
+    library.backup()
+
+    left = json.loads(library.restic("snapshots", "--json"))
+    of_others = [each for each in left if each["hostname"] == "dev"]
+    stayed = {date.fromisoformat(each["time"][:10]) for each in left if each not in of_others}
+    assert len(of_others) == 1
+    assert stayed == expected_to_stay([*days, today])
+    assert len(stayed) < len(days) + 1
+    library.restic("check")
+
+
+def test_a_backup_that_fails_deletes_nothing_and_is_told(library: Library) -> None:
+    made = library.backup()
+    before = library.bucket.names()
+    library.bucket.allow(*READ_ONLY)
+    library.watch(2)
+
+    failed = library.run("backup")
+    assert failed.returncode == 1
+    assert "the key of the backups may not write to the bucket" in failed.stdout
+    assert library.bucket.names() == before
+    last = library.last()
+    assert (last["ok"], last["snapshot"]) == (False, made)
+    assert str(last["good"]) < str(last["time"])
+    line, tried = library.ok("warnings").splitlines()
+    assert line == f"the backup of the library failed at {last['time']}: {last['sentence']}"
+    assert tried == f"the backups of the library: {last['sentence']}"
+
+
+def test_a_database_that_cannot_be_copied_is_named(library: Library) -> None:
+    library.host.write(f"{DATABASES}/of-a-plugin.db", "no database\n" * 100)
+
+    assert library.run("backup").returncode == 1
+    assert "the database of-a-plugin.db could not be copied: " in str(library.last()["sentence"])
+    assert library.snapshots() == []
+
+
+def test_a_backup_that_is_killed_leaves_nothing_in_the_way(library: Library) -> None:
+    made = library.backup()
+    library.host.ok("sh", "-c", f"head -c 3000000 /dev/urandom >'{HOME}/Metadata/Movies/two.jpg'")
+    with library.bucket.door.holding("upload", "/data/"):
+        library.host.ok("systemctl", "start", "--no-block", "plex-library-backup")
+        assert library.bucket.door.waiting.wait(30)
+        library.host.ok("systemctl", "kill", "--signal=KILL", "plex-library-backup")
+        library.await_state("failed", "plex-library-backup")
+    assert library.snapshots() == [made]
+    assert [name for name in library.bucket.names() if "/locks/" in name]
+
+    library.backup()
+    assert len(library.snapshots()) == 2
+    assert not [name for name in library.bucket.names() if "/locks/" in name]
+    library.restic("check")
+
+
+def test_a_repository_in_use_is_waited_for_and_then_told(library: Library) -> None:
+    library.backup()
+    environment = ["env", "RCLONE_CONFIG=/var/lib/secrets/backup.conf"]
+    environment += ["RESTIC_REPOSITORY=rclone:backup:films-and-music-library/prod"]
+    environment += ["RESTIC_PASSWORD_FILE=/var/lib/secrets/backup.password"]
+    restic = [*environment, "restic", "backup", "--stdin", "--host", "other"]
+    with at_work(library, *restic):
+        library.await_that(lambda: any("/locks/" in name for name in library.bucket.names()))
+
+        assert library.run("check").returncode == 1
+        assert "the repository is in use: " in library.ok("warnings")
+        # A backup can be made beside it; only the old ones have to wait.
+        library.backup()
+        assert library.last()["ok"] is True
+        assert "was made, but old backups could not be taken away: " in library.ok("warnings")
+        assert any("/locks/" in name for name in library.bucket.names())
+
+        library.new_server()
+        assert library.start_plex(), library.host.journal("plex-library")
+        assert library.watched() == "1"
+
+
+def test_a_repository_that_is_gone_is_not_made_anew_in_silence(library: Library) -> None:
+    library.backup()
+    library.bucket.delete()
+
+    done = library.run("backup")
+    assert done.returncode == 1
+    assert "the repository at films-and-music-library/prod is gone" in done.stdout
+    assert library.bucket.names() == []
+    assert "is gone, with all backups in it" in library.ok("warnings")
+
+    library.host.ok("rm", f"{STATE}/repository")
+    library.backup()
+    assert library.ok("warnings") == ""
+
+
+def test_before_plex_has_a_library_there_is_nothing_to_back_up(new: Library) -> None:
+    assert new.ok("backup") == "there is no library yet\n"
+    assert not new.exists(f"{STATE}/last.json")
+
+
+def test_an_old_backup_is_told(library: Library) -> None:
+    library.host.ok("touch", "--date=3 days ago", f"{STATE}/since")
+    assert library.ok("warnings") == "there has been no good backup of the library yet\n"
+
+    library.backup()
+    assert library.ok("warnings") == ""
+    last = library.last() | {"good": "2026-01-01T01:02:03Z"}
+    library.host.write(f"{STATE}/last.json", json.dumps(last), 0o600)
+    assert library.ok("warnings") == (
+        "the last good backup of the library is of 2026-01-01T01:02:03Z\n"
+    )
+
+
+def test_a_key_that_does_not_open_the_repository_is_told_at_once(library: Library) -> None:
+    library.backup()
+    hand_over(library.host, backupApplicationKey="K005" + "x" * 27)
+    assert library.ok("warnings") == (
+        "the backups of the library: Backblaze does not take the key of the backups; check backupKeyId and "
+        "backupApplicationKey\n"
+    )
+
+    hand_over(library.host, password="another")
+    (line,) = library.ok("warnings").splitlines()
+    assert "was made with another password than this stack's" in line
+
+
+def test_it_says_what_it_can_do(new: Library) -> None:
+    shown = new.ok("--help")
+    for word in ("backup", "list", "restore [ID]", "check", "start-empty", "warnings", "password"):
+        assert f"\n  {word} " in shown
+    wrong = new.run("backups")
+    assert (wrong.returncode, wrong.stderr) == (64, shown)
+    refused = new.host.run("runuser", "-u", "plex", "--", "plex-library", "list")
+    assert refused.returncode == 1
+    assert refused.stderr == "plex-library: this takes root: sudo plex-library list\n"
