@@ -155,10 +155,14 @@ def secrets_payload(secrets: Mapping[str, str], settings: Settings, stack: str) 
 
     Args:
         secrets: contents by their paths in the host's /var/lib/secrets.
-        settings: of which it takes the bucket that they have to open.
+        settings: of which it takes the buckets that they have to open.
         stack: the stack's name.
     """
-    told = {"STACK": stack, "BUCKET": settings.b2_bucket}
+    told = {
+        "STACK": stack,
+        "BUCKET": settings.b2_bucket,
+        "BACKUP_BUCKET": settings.library_bucket if settings.library_backup else "",
+    }
     return payload(
         {
             "parameters": shell_assignments(told),

@@ -62,6 +62,8 @@ if [ -e "$state/trial" ]; then
   old=$(readlink -f /run/current-system)
 fi
 
+failed_units >"$FAILED_BEFORE"
+
 current=space
 free_megabytes=$(df -m --output=avail /nix/store | tail -n 1)
 if [ "$free_megabytes" -lt 2000 ]; then

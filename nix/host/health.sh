@@ -96,9 +96,13 @@ failed_units() {
   systemctl list-units --failed --plain --no-legend | cut -d ' ' -f 1 | grep -v '^acme-' || :
 }
 
+# What had failed before the change is nothing that it could be blamed for.
+had_failed() {
+  [ -e "${FAILED_BEFORE:-}" ] && grep -qxF "$1" "$FAILED_BEFORE"
+}
+
 none_newly_failed() {
-  before=/run/converge/failed-before
-  newly=$(failed_units | if [ -e "$before" ]; then grep -vxF -f "$before" || :; else cat; fi)
+  newly=$(for unit in $(failed_units); do had_failed "$unit" || echo "$unit"; done)
   [ -n "$newly" ] || return 0
   for unit in $newly; do
     journalctl --unit="$unit" --lines=15 --no-pager --output=cat
@@ -107,13 +111,34 @@ none_newly_failed() {
   return 1
 }
 
+# Waits for as long as it is at it. What it tries again each minute is waited for five times.
 restored() {
-  while [ "$(systemctl is-active plex-library.service)" = activating ]; do
-    last=$(journalctl --unit=plex-library.service --lines=1 --no-pager --output=cat)
-    [ "$last" = "${told:-}" ] || say "library: $last"
+  unit=plex-library.service
+  told=
+  while [ "$(systemctl is-active "$unit")" = activating ] && [ "$(systemctl show -P NRestarts "$unit")" -lt 5 ]; do
+    last=$(journalctl --unit="$unit" --lines=1 --no-pager --output=cat)
+    [ "$last" = "$told" ] || say "library: $last"
     told=$last
     sleep 5
   done
+  case $(systemctl is-active "$unit") in
+    failed | activating) ;;
+    *) return 0 ;;
+  esac
+  why=$(journalctl --unit="$unit" --lines=20 --no-pager --output=cat | grep '^plex-library: ' | tail -n 1)
+  if had_failed "$unit"; then
+    say "warning: Plex waits for its library, as before this change: $why"
+  else
+    say "library: $why"
+    [ -z "${REASON:-}" ] || echo "$why" >"$REASON"
+    exit 1
+  fi
+}
+
+plex_serves() {
+  await 90 "plex is active" active plex.service
+  await 600 "Plex answers" plex
+  await 60 "https://$DOMAIN is this host's" web
 }
 
 for part; do
@@ -128,12 +153,12 @@ for part; do
     service)
       # This also shows that names are resolved, and that the way out is open.
       await 60 "the bucket opens" sh "$host/opens.sh" /var/lib/secrets/rclone.conf "b2:$BUCKET"
-      for unit in media plex plex-gate; do
+      for unit in media plex-gate; do
         await 90 "$unit is active" active "$unit.service"
       done
       await 60 "the bucket is mounted and answers" mounted
-      await 600 "Plex answers" plex
-      await 60 "https://$DOMAIN is this host's" web
+      # `restored` has said so, and that it is not this change's doing.
+      systemctl is-failed --quiet plex-library.service || plex_serves
       await 20 "no unit has newly failed" none_newly_failed
       trusted || say "warning: the certificate of $DOMAIN is not one that browsers trust; Let's Encrypt is asked again" \
         "every 15 minutes, see journalctl -u acme-order-renew-$DOMAIN"

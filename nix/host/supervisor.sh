@@ -5,9 +5,14 @@
 
 state=/var/lib/converge # what outlives a boot
 profile=/nix/var/nix/profiles/system
-export REASON="$work/reason" # where a step's command may say why it failed
+export REASON="$work/reason"               # where a step's command may say why it failed
+export FAILED_BEFORE="$work/failed-before" # units for which health does not blame the change
 mkdir -p "$work" "$state"
 chmod 700 "$state"
+
+failed_units() {
+  systemctl list-units --failed --plain --no-legend | cut -d ' ' -f 1
+}
 
 say() {
   echo "$name: $*"
@@ -30,12 +35,21 @@ step() {
   shift 2
   say "$current"
   rm -f "$REASON"
+  since=$(date +%s)
   ended=0
   timeout --kill-after=30 "$seconds" "$@" || ended=$?
+  [ "$ended" = 0 ] || stopped "$(cat "$REASON" 2>/dev/null || echo "ended with status $ended; see above")"
+}
+
+# stopped REASON, if it was not for the deadline, nor for want of memory.
+stopped() {
   case $ended in
-    0) ;;
-    124 | 137) fail "took longer than $seconds s" ;;
-    *) fail "$(cat "$REASON" 2>/dev/null || echo "ended with status $ended; see above")" ;;
+    124) fail "took longer than $seconds s" ;;
+    137)
+      [ $(($(date +%s) - since)) -lt "$seconds" ] || fail "took longer than $seconds s"
+      fail "was killed; \`journalctl -k\` tells whether memory ran out"
+      ;;
+    *) fail "$1" ;;
   esac
 }
 
@@ -45,12 +59,10 @@ nix_step() {
   seconds=$2
   shift 2
   say "$current"
+  since=$(date +%s)
   ended=0
   # shellcheck disable=SC2016 # expanded by the shell inside
   timeout --kill-after=30 "$seconds" bash -o pipefail -c '"$@" 2>&1 | tee "$0"' "$work/output" "$@" || ended=$?
-  case $ended in
-    0) ;;
-    124 | 137) fail "took longer than $seconds s" ;;
-    *) fail "$(sed -n 's/^ *error: *\(..*\)/\1/p' "$work/output" | tail -n 1 | grep . || echo "see above")" ;;
-  esac
+  [ "$ended" = 0 ] ||
+    stopped "$(sed -n 's/^ *error: *\(..*\)/\1/p' "$work/output" | tail -n 1 | grep . || echo "see above")"
 }

@@ -33,7 +33,6 @@ end() {
 
 case $1 in
   begin)
-    systemctl list-units --failed --plain --no-legend | cut -d ' ' -f 1 >/run/converge/failed-before
     printf "old='%s'\nnew='%s'\nconfiguration='%s'\nnixpkgs='%s'\nwas='%s'\n" "$2" "$3" "$4" "$5" \
       "$(readlink -f "$profile")" >"$trial.new"
     sync

@@ -14,9 +14,15 @@ work=/run/secrets-on-trial
 new=$payload/secrets
 kept=/var/lib/secrets
 back=no
+check="b2KeyId, b2ApplicationKey and b2Bucket" # what may be wrong
 
+# What uses a file that differs between the two sets.
 restart() {
-  cmp -s "$kept.next/rclone.conf" "$kept/rclone.conf" || timeout 180 systemctl restart media.service
+  cmp -s "$kept.next/rclone.conf" "$kept/rclone.conf" || timeout 180 systemctl restart media.service || return
+  # A library that could not be fetched, and Plex, which waits for it.
+  if systemctl is-failed --quiet plex-library.service && ! diff -r "$kept.next" "$kept" >/dev/null; then
+    systemctl start --no-block plex.service
+  fi
 }
 
 fail() {
@@ -25,7 +31,7 @@ fail() {
     restart || :
   fi
   [ -e "$state/trial" ] || rm -rf "$kept.next"
-  say "failed: $current: $*; the old set is in use. Check b2KeyId, b2ApplicationKey and b2Bucket"
+  say "failed: $current: $*; the old set is in use. Check $check"
   exit 1
 }
 
@@ -51,7 +57,13 @@ if [ "$same$had" = "yes$BUCKET" ]; then
   exit 0
 fi
 
+failed_units >"$FAILED_BEFORE"
 step key 120 sh "$payload/host/opens.sh" "$new/rclone.conf" "b2:$BUCKET"
+if [ -n "$BACKUP_BUCKET" ]; then
+  check="backupKeyId, backupApplicationKey and backupBucket"
+  step "the backups' key" 120 sh "$payload/host/opens.sh" "$new/backup.conf" "backup:$BACKUP_BUCKET"
+fi
+check="b2KeyId, b2ApplicationKey and b2Bucket"
 cp -R "$new" "$kept.next"
 if [ "$BUCKET" != "$had" ]; then
   sync
@@ -66,6 +78,7 @@ back=yes
 current=restart
 say "restart"
 restart || fail "the mount does not start with it"
+step library 14400 sh /etc/nixos/host/health.sh library
 step health 900 sh /etc/nixos/host/health.sh service
 rm -f "$kept/.on-trial"
 rm -rf "$kept.next"

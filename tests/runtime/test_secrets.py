@@ -32,7 +32,10 @@ def lone(tmp_path_factory: pytest.TempPathFactory, bucket: Bucket) -> Iterator[H
         running.ok("sh", "-c", "mkdir -p /var/lib/host && echo prod >/var/lib/host/stack")
         running.ok("mkdir", "-p", "/nix/var/nix/profiles", "/var/lib/nixpkgs")
         running.write("/etc/nixos/parameters", f"BUCKET={stack.settings_of().b2_bucket}\n")
-        running.write("/etc/nixos/host/health.sh", "ls /mnt/media >/dev/null; [ ! -e /run/ill ]\n")
+        running.write(
+            "/etc/nixos/host/health.sh",
+            "[ $1 = library ] || { ls /mnt/media >/dev/null; [ ! -e /run/ill ]; }\n",
+        )
         with running.serving(bucket.door, 8080):
             yield running
 
@@ -49,7 +52,7 @@ def mount(lone: Host) -> Iterator[Mount]:
 
 def put(mount: Mount, bucket: str = "films-and-music", **files: str) -> tuple[int, list[str]]:
     """The command that `pulumi up` runs, with files by their names without `.conf`; what it says."""
-    settings = stack.settings_of(b2Bucket=bucket)
+    settings = stack.settings_of(b2Bucket=bucket, libraryBackup="backup" in files)
     sent = {f"{name}.conf": text for name, text in files.items()}
     done = mount.host.run("bash", "-s", stdin=nixos.secrets_payload(sent, settings, "prod"))
     said = done.stdout + done.stderr
@@ -144,6 +147,21 @@ def test_a_key_for_another_bucket_waits_for_the_change_to_it(mount: Mount, bucke
     assert mount.show("MainPID") == before
     assert in_place(mount) == remote()
     assert (mount.host.root / "var/lib/secrets.next/rclone.conf").read_text() == other
+
+
+def test_a_key_of_the_backups_is_tried_too(mount: Mount, bucket: Bucket) -> None:
+    before = mount.show("MainPID")
+    backups = stack.settings_of().library_bucket
+    status, said = put(mount, rclone=remote(), backup=remote().replace("[b2]", "[backup]"))
+    assert status == 1
+    assert f"failed: the backups' key: backup:{backups} cannot be opened with its key: " in said[-1]
+    assert said[-1].endswith("Check backupKeyId, backupApplicationKey and backupBucket")
+    assert left(mount) == []
+
+    right = bucket.another(backups).replace("[b2]", "[backup]")
+    status, said = put(mount, rclone=remote(), backup=right)
+    assert (status, said[-1]) == (0, "secrets: done: in place")
+    assert mount.show("MainPID") == before
 
 
 def test_another_stacks_host_gets_none(mount: Mount) -> None:
