@@ -134,7 +134,7 @@ def test_a_lost_acknowledgement_is_rolled_back_and_the_next_run_succeeds(
 
 
 def test_a_key_that_does_not_work_is_put_back(sandbox: Sandbox) -> None:
-    sandbox.set("b2KeyId", "0005a1b2c3d4e5f0000000002")
+    sandbox.set("b2KeyId", "0005a1b2c3d4e5f0000000009")
     done = sandbox.pulumi("up", "--yes", "--skip-preview")
     assert done.returncode != 0
     assert "the old set is in use. Check b2KeyId" in done.stdout + done.stderr
