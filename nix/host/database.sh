@@ -57,7 +57,10 @@ case $1 in
     sync
     mv "$trial.new" "$trial"
     ;;
-  put-back) put_back "$trial" ;;
+  put-back)
+    rm -rf "$trial.new" # a copy that was cut short
+    put_back "$trial"
+    ;;
   keep)
     [ -d "$trial" ] || exit 0
     # What waits for its first boot may yet fall back to the generation that the older copy is of.

@@ -141,6 +141,7 @@ def test_putting_back_goes_on_where_it_was_cut_short(databases: Databases) -> No
 def test_a_copy_that_was_cut_short_is_never_put_back(databases: Databases) -> None:
     databases.host.ok("mkdir", f"{STATE}/database.trial.new")
     assert databases.run("put-back") == ""
+    assert not databases.exists(f"{STATE}/database.trial.new")
     databases.copy()
     databases.run("put-back")
     assert databases.films() == ["Faust", "Nosferatu"]
