@@ -195,6 +195,8 @@ class Machine:
         self._cutting = True
         # It may be between two boots, where nothing is to be killed yet.
         while not self._life.done():
+            # Its processes end one after the other, and without power none of them could tell anybody.
+            await network.cut(self._world, self.spec.server_id)
             await cgroups.kill(self.name)
             await asyncio.wait([self._life], timeout=0.05)
         self._cutting = False

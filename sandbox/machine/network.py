@@ -25,6 +25,12 @@ async def plug(world: str, name: str, spec: MachineSpec) -> None:
     await run("ip", "-n", world, "link", "set", port, "master", SWITCH, "up")
 
 
+async def cut(world: str, server_id: int) -> None:
+    """Let nothing through the port any more, if there is one."""
+    with suppress(CommandError):
+        await run("ip", "-n", world, "link", "set", f"m{server_id}", "down")
+
+
 async def unplug(world: str, name: str, server_id: int) -> None:
     """Remove the port, if there is one."""
     # In this order: a namespace that is removed takes its interfaces along only some time later.
