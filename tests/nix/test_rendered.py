@@ -275,7 +275,7 @@ def test_a_player_may_pause_for_long(name: str, hosts: dict[str, Host]) -> None:
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_plex_has_its_settings_before_it_starts(name: str, hosts: dict[str, Host]) -> None:
-    data, settings = hosts[name]["beforePlex"]
+    *_, data, settings = hosts[name]["beforePlex"]
     own_name = f'domain = "{stack.settings_of(**VARIANTS[name]).domain}";'
 
     assert data.endswith("plex-run-prestart")
@@ -384,6 +384,7 @@ def test_plex_starts_after_its_library_has_come_back(hosts: dict[str, Host]) -> 
     for host in with_library(hosts).values():
         assert "plex-library.service" in host["plexNeeds"]["requires"]
         assert "plex-library.service" in host["plexNeeds"]["after"]
+        assert re.fullmatch(r"\+\S+/bin/plex-library unit guard", host["beforePlex"][0])
         service = host["library"]["serviceConfig"]
         assert (service["Type"], service["RemainAfterExit"]) == ("oneshot", True)
         assert service["TimeoutStartSec"] == "infinity"
@@ -425,6 +426,7 @@ def test_without_backups_none_of_it_is_there(hosts: dict[str, Host]) -> None:
 
     assert host["plexNeeds"]["requires"] == ["media.service"]
     assert host["command"] == []
+    assert "plex-library" not in str(host["beforePlex"])
     assert not [name for name in host["credentials"] if name.startswith("plex-library")]
     assert not [name for name in host["timers"] if name.startswith("plex-library")]
     assert "backup." not in str(host["credentials"])

@@ -23,8 +23,7 @@ backup() {
   hold
   open
   may_write
-  # Only what a process has left behind that is gone.
-  ask unlock
+  unlock
   copy
   save
   forget
@@ -33,6 +32,11 @@ backup() {
   jq --arg sentence "$left" '(now | todate) as $time |
     {$time, ok: true, $sentence, good: $time, snapshot: .id, size}' "$work/chosen" | write_down
   rm -rf "$staging" "${aside:?}"
+}
+
+# Takes away what a process has left behind that is gone, and no other lock.
+unlock() {
+  ! grep -qx locks/ "$work/there" || ask unlock
 }
 
 # The databases as they are at one moment, though Plex writes on, and what the backup is of.
@@ -91,7 +95,7 @@ check() {
     echo "there are no backups at $place yet"
     return
   fi
-  ask unlock
+  unlock
   ask --retry-lock "$LOCK_WAIT" check --read-data-subset "$(date +%-V)/53"
   jq -n '{time: (now | todate), ok: true, sentence: ""}' | write_down
 }

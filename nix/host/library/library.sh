@@ -73,7 +73,7 @@ follow() {
     : >"$work/ended"
   ) &
   until [ -e "$work/ended" ]; do
-    sleep 1
+    sleep 0.5
     said_by "$1"
   done
   journalctl --sync
@@ -111,6 +111,7 @@ case $* in
   "unit restore") restore ;;
   "unit begin") begin ;;
   "unit certificates") certificates ;;
+  "unit guard") guard ;;
   *)
     usage >&2
     exit 64

@@ -93,6 +93,7 @@ all backups in it. If that was meant, \`sudo rm $state/repository\` lets the nex
 make() {
   may_write
   ask --quiet init
+  : >"$work/snapshots"
 }
 
 # This stack's backups, into the file `snapshots`: a line of JSON each, the newest last.

@@ -6,11 +6,14 @@
 beside=/var/lib/plex/.restoring # perhaps half of a library
 whole=/var/lib/plex/.restored   # a whole one
 aside=/var/lib/plex/.replaced   # what was there before a restore, in a folder of its time
+needed=                         # where the nixpkgs is written that the host has to have first
+brought="\`pulumi up\` brings the host there first, and then the library comes back"
 
 # What plex-library.service does: afterwards there is a library, or Plex may begin one.
 begin() {
   # shellcheck disable=SC2034 # every sentence of `fail` ends with it
   way_out=". Plex does not start without its library; \`sudo plex-library start-empty\` begins a new one on purpose"
+  needed=$state/needs-nixpkgs
   [ -e "$state/since" ] || : >"$state/since"
   if [ -d "$library" ]; then
     rm -rf "$beside" "$whole"
@@ -19,17 +22,17 @@ begin() {
     put_in_place
   else
     open
-    snapshots
+    [ -e "$work/snapshots" ] || snapshots
     if [ -s "$work/snapshots" ]; then
       choose ""
-      new_enough "\`pulumi up\` brings the host there first, and then the library comes back" "$state/needs-nixpkgs"
+      new_enough "$brought"
       fetch
       put_in_place
     else
       echo "there is no backup at $place: Plex begins a new library"
     fi
   fi
-  rm -f "$state/needs-nixpkgs"
+  rm -f "$needed"
 }
 
 # What plex-library-restore.service does. Plex goes on until the backup has arrived as a whole.
@@ -47,8 +50,8 @@ restore() {
   systemctl start plex.service
 }
 
-# new_enough ADVICE [FILE]: whether this host is at least what the chosen backup was made with. A newer nixpkgs that
-# it would take is written to FILE.
+# new_enough ADVICE: whether this host is at least what the chosen backup was made with. The newer nixpkgs that it
+# takes is written down for `pulumi up`, if the host has no library without it.
 new_enough() {
   theirs=$(field nixpkgs)
   status=0
@@ -59,7 +62,7 @@ new_enough() {
   case $status in
     1) ;;
     0)
-      [ -z "${2:-}" ] || printf '%s\n' "$theirs" >"$2"
+      [ -z "$needed" ] || printf '%s\n' "$theirs" >"$needed"
       fail 78 "the backup $(field id) was made under $theirs, and this host has $NIXPKGS: a newer Plex may have \
 changed its databases. $1"
       ;;
@@ -68,6 +71,16 @@ changed its databases. $1"
   [ "$(printf '%s\n' "$PLEX" "$(field plex)" | sort -V | tail -n 1)" = "$PLEX" ] ||
     fail 78 "the backup $(field id) is of Plex $(field plex), and this host has $PLEX, which cannot open its \
 databases. $1"
+}
+
+# What plex.service does before Plex starts, since a host may go back to what it had before the library came.
+guard() {
+  needed=$state/needs-nixpkgs
+  if [ -s "$state/restored.json" ]; then
+    cp "$state/restored.json" "$work/chosen"
+    new_enough "$brought"
+  fi
+  rm -f "$needed"
 }
 
 # Brings the chosen backup onto this host, as a whole or not at all.
@@ -82,6 +95,7 @@ fetch() {
   ask --no-lock restore --verify --target "$beside/Plug-in Support/Databases" "$(field id):$staging/databases"
   chmod 755 "$beside"
   chown -R plex:plex "$beside"
+  cp "$work/chosen" "$state/restored.json"
   sync # before its name says that it is whole
   mv "$beside" "$whole"
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.runtime.library.server import HOME, PORT, Bucket, Library, configure, hand_over
+from tests.runtime.library.server import PORT, Bucket, Library, configure, hand_over
 from tests.runtime.lone_host import Host, host
 
 
@@ -41,7 +41,7 @@ def new(lone: Host, bucket: Bucket) -> Iterator[Library]:
 def library(new: Library) -> Library:
     """A server with a library in which one film was watched, and with a repository."""
     assert new.start_plex(), new.host.journal("plex-library")
-    new.await_that(lambda: new.exists(f"{HOME}/Preferences.xml"))
+    new.host.await_port("127.0.0.1", 32400)
     new.fill()
     new.watch(1)
     return new

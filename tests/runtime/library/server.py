@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, unquote
+from xml.etree import ElementTree
 
 import anyio.to_thread
 import pytest
@@ -239,6 +240,12 @@ class Library:
         return self.sql(
             "SELECT group_concat(film, ' ') FROM (SELECT film FROM views ORDER BY film)"
         )
+
+    def identifier(self) -> str:
+        """What Plex calls itself."""
+        self.host.await_port("127.0.0.1", 32400)
+        answer = self.host.ok("curl", "-fsS", "http://127.0.0.1:32400/identity")
+        return ElementTree.fromstring(answer).attrib["machineIdentifier"]
 
     def start_plex(self) -> bool:
         """Start Plex as a boot does; whether it runs then."""

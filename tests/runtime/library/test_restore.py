@@ -41,7 +41,7 @@ def said(library: Library, unit: str = "plex-library") -> str:
 def test_a_first_server_begins_a_library(new: Library) -> None:
     assert new.start_plex(), new.host.journal("plex-library")
 
-    new.await_that(lambda: new.exists(f"{HOME}/Preferences.xml"))
+    new.host.await_port("127.0.0.1", 32400)
     assert "prod/config" in new.bucket.names()
     assert new.snapshots() == []
     assert new.ok("warnings") == ""
@@ -196,7 +196,7 @@ def test_a_new_library_on_purpose(library: Library) -> None:
 
     library.ok("start-empty")
     library.await_that(library.plex_runs)
-    library.await_that(lambda: library.exists(f"{HOME}/Preferences.xml"))
+    library.host.await_port("127.0.0.1", 32400)
     assert library.sql("SELECT count(*) FROM sqlite_schema WHERE name = 'views'") == "0"
 
     refused = library.run("start-empty")
@@ -284,6 +284,19 @@ def test_a_backup_of_a_newer_nixpkgs_waits_for_it(library: Library) -> None:
     try:
         assert library.start_plex(), library.host.journal("plex-library")
         assert library.watched() == "1"
+        assert not library.exists(f"{STATE}/needs-nixpkgs")
+
+        # The host goes back, for example since the newer nixpkgs was not healthy.
+        library.end()
+        configure(library.host)
+        assert not library.start_plex()
+        assert library.state() == ("active", "exited")
+        assert f"was made under {newer}, and this host has" in said(library, "plex")
+        assert library.read(f"{STATE}/needs-nixpkgs") == f"{newer}\n"
+
+        library.end()
+        configure(library.host, ".12.abcdef012345")
+        assert library.start_plex()
         assert not library.exists(f"{STATE}/needs-nixpkgs")
     finally:
         configure(library.host)
