@@ -23,5 +23,8 @@
   # A panic comes back by itself, into the generation that is the default.
   boot.kernelParams = [ "panic=30" ];
 
-  environment.systemPackages = [ (pkgs.writeShellScriptBin "drift" (builtins.readFile ./host/drift.sh)) ];
+  environment.systemPackages = [
+    (pkgs.writeShellScriptBin "drift" (builtins.readFile ./host/drift.sh))
+    pkgs.grub2_efi # for grub-editenv, which NixOS leaves out where there is no BIOS
+  ];
 }

@@ -125,11 +125,15 @@ fi
 # What of it only a boot can test, and whether anything of it can be had without one.
 boot=$(sh "$next/host/boot-differs.sh" "$new" | paste -s -d , | sed 's/,/, /g')
 live=yes
-for file in init-interface-version switch-inhibitors; do
-  if [ -e "$old/$file" ] && ! cmp -s "$old/$file" "$new/$file"; then
-    live=no
-  fi
-done
+if [ -e "$old/init-interface-version" ] && ! cmp -s "$old/init-interface-version" "$new/init-interface-version"; then
+  live=no
+fi
+# As switch-to-configuration has it: what both name, and is another.
+if [ -e "$old/switch-inhibitors" ] && [ -e "$new/switch-inhibitors" ] &&
+  jq -en --slurpfile old "$old/switch-inhibitors" --slurpfile new "$new/switch-inhibitors" \
+    '$new[0] | to_entries | any(.key as $key | .value as $value | $old[0] | has($key) and .[$key] != $value)' >/dev/null; then
+  live=no
+fi
 
 if [ "$new" != "$old" ] && [ "$live" = yes ]; then
   step trial 60 sh "$next/host/trial.sh" begin "$old" "$new" "$next" "$nixpkgs" "$ACKNOWLEDGE_SECONDS"

@@ -23,6 +23,7 @@ let
       nginxStable = pkgs.nginx;
       nginxMainline = pkgs.nginx;
       fuse = pkgs.fuse3;
+      grub2_efi = pkgs.grub2;
     };
 in
 pkgs
