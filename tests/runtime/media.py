@@ -120,7 +120,8 @@ def configure(on: Host, **overrides: object) -> None:
     """Let systemd have media.service and plex.service of the configuration with these values."""
     names = ("media", "plex")
     texts = {name: f'config.systemd.units."{name}.service".text' for name in names}
-    for name, path in on.build(texts, **overrides).items():
+    # Plex does not wait for its library here.
+    for name, path in on.build(texts, libraryBackup=False, **overrides).items():
         on.unit(f"{name}.service", path)
     sooner = "[Service]\nRestartSec=1\n"
     on.write("/run/systemd/system/media.service.d/test.conf", sooner)

@@ -53,7 +53,7 @@ def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     with host(tmp_path_factory.mktemp("gate")) as running:
         units = ("plex-gate", "plex")
         texts = {name: f'config.systemd.units."{name}.service".text' for name in units}
-        for name, path in running.build(texts).items():
+        for name, path in running.build(texts, libraryBackup=False).items():
             running.unit(f"{name}.service", path)
         running.write("/run/systemd/system/media.service", _MEDIA)
         running.write("/run/gate-test/bin/sleep", _PAUSE, 0o755)

@@ -74,7 +74,7 @@ def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, dict[
         running.write("/run/systemd/system/media.service", _MEDIA)
         names = {_HERE: "plex.films.sandbox", _THERE: "cinema.films.sandbox"}
         units = {
-            url: running.build({"plex": _UNIT}, domain=domain)["plex"]
+            url: running.build({"plex": _UNIT}, domain=domain, libraryBackup=False)["plex"]
             for url, domain in names.items()
         }
         yield running, units
