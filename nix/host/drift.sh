@@ -38,6 +38,7 @@ fi
 [ "$(jq -r .state "$state/status.json")" != failed ] ||
   echo "drift: note: the last change has failed: $(jq -r .message "$state/status.json")"
 
+sh /etc/nixos/host/support.sh /etc/nixos/parameters
 cat "$found"
 if [ -s "$found" ]; then
   echo "drift: \`pulumi up --replace '**::$(cat /var/lib/host/stack)-converge'\` brings the host back to what its stack says"

@@ -190,6 +190,13 @@ def test_what_is_accepted_disarms_the_guard(managed: Managed) -> None:
     assert not (managed.host.root / "var/lib/converge/trial").exists()
 
 
+def test_drift_tells_of_a_release_without_updates(managed: Managed) -> None:
+    change(managed, Change("one", support_ends="2026-10-31"))
+    status, lines = drift(managed)
+    assert status == 0
+    assert lines[0].startswith("support: warning: NixOS 26.05 has had no updates since 2026-10-31")
+
+
 def test_drift_names_what_was_edited_added_and_rolled_back(managed: Managed) -> None:
     change(managed, Change("one"))
     assert drift(managed) == (0, ["drift: none"])
