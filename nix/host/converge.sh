@@ -122,8 +122,7 @@ else
   timeout 60 nix --extra-experimental-features nix-command store diff-closures "$old" "$new" || :
 fi
 
-# What of it only a boot can test, and whether anything of it can be had without one.
-boot=$(sh "$next/host/boot-differs.sh" "$new" | paste -s -d , | sed 's/,/, /g')
+# Whether any of it can be had without a boot, and what only a boot can test.
 live=yes
 if [ -e "$old/init-interface-version" ] && ! cmp -s "$old/init-interface-version" "$new/init-interface-version"; then
   live=no
@@ -134,6 +133,9 @@ if [ -e "$old/switch-inhibitors" ] && [ -e "$new/switch-inhibitors" ] &&
     '$new[0] | to_entries | any(.key as $key | .value as $value | $old[0] | has($key) and .[$key] != $value)' >/dev/null; then
   live=no
 fi
+
+boot=$(sh "$next/host/boot-differs.sh" "$new" | paste -s -d , | sed 's/,/, /g')
+[ "$live" = yes ] || boot="${boot:+$boot, }what cannot be changed while it runs"
 
 if [ "$new" != "$old" ] && [ "$live" = yes ]; then
   step trial 60 sh "$next/host/trial.sh" begin "$old" "$new" "$next" "$nixpkgs" "$ACKNOWLEDGE_SECONDS"
@@ -160,11 +162,11 @@ if [ -e "$state/trial" ] && [ -z "$upgrade" ]; then
   say "acknowledged"
 fi
 
-step default 600 sh "$next/host/default.sh" "$new" "$boot$([ "$live" = yes ] || echo " and what cannot be changed while it runs")"
+step default 600 sh "$next/host/default.sh" "$new" "$boot"
 decided=yes
 step accept 300 sh "$next/host/accept.sh" "$next" "$nixpkgs"
 [ "$live" = no ] || timeout 60 sh /etc/nixos/host/database.sh forget
-if [ -z "$boot" ] && [ "$live" = yes ]; then
+if [ -z "$boot" ]; then
   status converged "as its stack says"
   say "done: $new is the boot default"
 else

@@ -40,7 +40,7 @@ in
     builder = "/bin/sh";
     PATH = "/usr/bin";
     called = asked.name;
-    inherit (asked) build activate kernel;
+    inherit (asked) build activate kernel bus;
     nixpkgs = NUMBER;
     args = [
       (builtins.toFile "builder.sh" ''
@@ -49,6 +49,7 @@ in
         echo $called >$out/name
         echo $nixpkgs >$out/nixpkgs
         echo $kernel >$out/kernel
+        echo "{ \\"dbus\\": \\"$bus\\" }" >$out/switch-inhibitors
         eval "$build"
         cat >$out/bin/switch-to-configuration <<END
         #!/bin/sh
@@ -97,6 +98,7 @@ class Change:
     build: str = ":"
     activate: str = ":"
     kernel: int = 6
+    bus: str = "broker"  # of which NixOS says that it cannot be changed while it runs
     stack: str = "prod"
     seconds: int = 60
     nixpkgs: int = 1
@@ -122,7 +124,7 @@ class Change:
             "parameters": "".join(f"{key}='{value}'\n" for key, value in values.items()),
             "configuration.nix": (
                 f'{{ name = "{self.name}"; build = "{self.build}"; activate = "{self.activate}";'
-                f" kernel = {self.kernel}; }}\n"
+                f' kernel = {self.kernel}; bus = "{self.bus}"; }}\n'
             ),
             **{path: text for path, text in sent.items() if path.startswith("host/")},
             "host/health.sh": _HEALTH,

@@ -93,6 +93,24 @@ def test_another_kernel_is_booted_once_and_then_the_default(managed: Managed) ->
     assert drift(managed) == (0, ["drift: none"])
 
 
+def test_what_cannot_be_changed_while_it_runs_waits_for_a_boot_as_a_whole(managed: Managed) -> None:
+    done = managed.session(Change("one", bus="daemon"))
+    assert done.status == 0, done.text
+    assert "boot: what cannot be changed while it runs can be tested by a boot alone" in done.text
+    assert managed.state == {
+        "running": "zero",
+        "profile": "one",
+        "boots": "zero",
+        "configured": "one",
+    }
+    assert managed.switched == ["boot zero"]
+    assert managed.boots_once() == "one"
+
+    managed.host.ok("grub-editenv", "/boot/grub/grubenv", "unset", "next_entry")
+    managed.boot(PROFILE)
+    managed.all_is("one")
+
+
 def test_a_kernel_that_does_not_come_up_leaves_the_generation_before(managed: Managed) -> None:
     change(managed, Change("one", kernel=7))
     managed.host.ok("grub-editenv", "/boot/grub/grubenv", "unset", "next_entry")
