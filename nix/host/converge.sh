@@ -164,6 +164,9 @@ fi
 
 step default 600 sh "$next/host/default.sh" "$new" "$boot"
 decided=yes
+# A Plex that comes with a boot comes before anybody could copy its databases.
+rm -f "$state/copy-at-boot"
+[ "$live" = yes ] || : >"$state/copy-at-boot"
 step accept 300 sh "$next/host/accept.sh" "$next" "$nixpkgs"
 [ "$live" = no ] || timeout 60 sh /etc/nixos/host/database.sh forget
 if [ -z "$boot" ]; then

@@ -4,7 +4,9 @@
 # Usage: database.sh copy OLD NEW   before NEW is activated, if its Plex is another than OLD's
 #        database.sh put-back       when the change has failed
 #        database.sh keep           when it is accepted: the copy stays for a while
+#        database.sh settled        when what is accepted has proved that it boots
 #        database.sh fall-back      when the host has booted what was there before an accepted change
+#        database.sh copy-at-boot OLD NEW   when a change comes with its first boot, as a whole
 #        database.sh forget         copies that are older than a week, if Plex is well
 set -eu
 
@@ -39,39 +41,52 @@ put_back() {
   echo "database: Plex's databases are those from before the change; the later ones are in $1.newer"
 }
 
+# copy OLD NEW
+copy() {
+  [ -d "$databases" ] && [ "$(plex_of "$1")" != "$(plex_of "$2")" ] || exit 0
+  needed=$(files "$databases" | xargs -d '\n' -r du -cm | tail -n 1 | cut -f 1)
+  free=$(df -m --output=avail /var/lib/converge | tail -n 1 | tr -d " ")
+  if [ "$free" -lt $((${needed:-0} + 500)) ]; then
+    echo "Plex changes, and a copy of its databases takes $needed MB, but only $free MB are free" |
+      tee "${REASON:-/dev/null}"
+    exit 1
+  fi
+  echo "database: Plex changes; stopping it to copy ${needed:-0} MB of databases"
+  systemctl stop plex.service
+  rm -rf "$trial" "$trial.new" "$trial.newer"
+  mkdir -m 700 "$trial.new"
+  files "$databases" | while read -r file; do cp -p "$file" "$trial.new/"; done
+  sync
+  mv "$trial.new" "$trial"
+}
+
+# What waits for its first boot may fall back to the generation that an older copy is of, over all changes since.
+keep() {
+  [ -d "$trial" ] || return 0
+  if [ -e "$kept/.waits" ]; then
+    rm -rf "$trial"
+    return
+  fi
+  [ ! -L /nix/var/nix/gcroots/converge/pending ] || : >"$trial/.waits"
+  rm -rf "$kept" "$kept.newer"
+  mv "$trial" "$kept"
+  touch "$kept"
+}
+
 case $1 in
-  copy)
-    [ -d "$databases" ] && [ "$(plex_of "$2")" != "$(plex_of "$3")" ] || exit 0
-    needed=$(files "$databases" | xargs -d '\n' -r du -cm | tail -n 1 | cut -f 1)
-    free=$(df -m --output=avail /var/lib/converge | tail -n 1 | tr -d " ")
-    if [ "$free" -lt $((${needed:-0} + 500)) ]; then
-      echo "Plex changes, and a copy of its databases takes $needed MB, but only $free MB are free" |
-        tee "${REASON:-/dev/null}"
-      exit 1
-    fi
-    echo "database: Plex changes; stopping it to copy ${needed:-0} MB of databases"
-    systemctl stop plex.service
-    rm -rf "$trial" "$trial.new" "$trial.newer"
-    mkdir -m 700 "$trial.new"
-    files "$databases" | while read -r file; do cp -p "$file" "$trial.new/"; done
-    sync
-    mv "$trial.new" "$trial"
+  copy) copy "$2" "$3" ;;
+  copy-at-boot)
+    [ -e "$kept/.waits" ] || {
+      copy "$2" "$3"
+      keep
+    }
     ;;
   put-back)
     rm -rf "$trial.new" # a copy that was cut short
     put_back "$trial"
     ;;
-  keep)
-    [ -d "$trial" ] || exit 0
-    # What waits for its first boot may yet fall back to the generation that the older copy is of.
-    if [ -d "$kept" ] && [ -L /nix/var/nix/gcroots/converge/pending ]; then
-      rm -rf "$trial"
-    else
-      rm -rf "$kept" "$kept.newer"
-      mv "$trial" "$kept"
-      touch "$kept"
-    fi
-    ;;
+  keep) keep ;;
+  settled) rm -f "$kept/.waits" ;;
   fall-back) put_back "$kept" ;;
   forget)
     systemctl is-active --quiet plex.service || exit 0

@@ -19,9 +19,11 @@ if [ -z "$differences" ]; then
   "$system/bin/switch-to-configuration" boot
   ln -sfn "$system" "$roots/default"
   rm -f "$roots/pending"
+  sh "$host/database.sh" settled
   [ ! -e /boot/grub/grubenv ] || grub-editenv /boot/grub/grubenv unset next_entry
 else
-  default=$(readlink -e "$roots/default" || readlink -f /run/booted-system)
+  [ -e "$roots/default" ] || ln -sfn "$(readlink -f /run/booted-system)" "$roots/default"
+  default=$(readlink -f "$roots/default")
   echo "boot: $differences can be tested by a boot alone; $default stays the default until then"
   ln -sfn "$system" "$roots/pending"
   "$default/bin/switch-to-configuration" boot

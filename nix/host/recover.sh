@@ -33,6 +33,11 @@ fi
 [ -L "$roots/pending" ] || exit 0
 pending=$(readlink -f "$roots/pending")
 if [ "$booted" = "$pending" ]; then
+  if [ -e "$state/copy-at-boot" ]; then
+    sh "$host/database.sh" copy-at-boot "$(readlink -f "$roots/default")" "$booted" ||
+      say "warning: should this generation not stay up, Plex's databases cannot go back with it"
+    rm -f "$state/copy-at-boot"
+  fi
   systemd-run --quiet --collect --unit=nixos-rebuild-switch-to-configuration --service-type=exec \
     --property=OOMScoreAdjust=-100 --property=OOMPolicy=continue \
     --setenv=PATH="$PATH" sh "$host/booted.sh"

@@ -62,7 +62,7 @@ class Databases:
 def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     with host(tmp_path_factory.mktemp("database")) as running:
         running.write("/srv/host/database.sh", (REPO / "nix/host/database.sh").read_text())
-        for name, plex in (("old", "1"), ("same", "1"), ("new", "2")):
+        for name, plex in (("old", "1"), ("same", "1"), ("new", "2"), ("newer", "3")):
             unit = f"[Service]\nUser=plex\nExecStart=/nix/store/plex-{plex}/bin/plexmediaserver\n"
             running.write(f"/srv/{name}/etc/systemd/system/plex.service", unit)
         unit = "[Service]\nExecStart=sleep infinity\n"
@@ -164,20 +164,50 @@ def test_of_an_accepted_change_the_copy_is_kept_for_a_week(databases: Databases)
     assert not databases.exists(kept)
 
 
+PENDING = "/nix/var/nix/gcroots/converge/pending"
+
+
+@pytest.fixture
+def pending(databases: Databases) -> Iterator[None]:
+    """A generation waits for its first boot."""
+    databases.host.ok("mkdir", "-p", "/nix/var/nix/gcroots/converge")
+    databases.host.ok("ln", "-sfn", "/srv/new", PENDING)
+    yield
+    databases.host.ok("rm", "-f", PENDING)
+
+
+@pytest.mark.usefixtures("pending")
 def test_what_did_not_boot_falls_back_over_all_changes_since(databases: Databases) -> None:
     databases.copy()
     databases.migrate()
     databases.run("keep")
-    databases.host.ok("mkdir", "-p", "/nix/var/nix/gcroots/converge")
-    databases.host.ok("ln", "-s", "/srv/new", "/nix/var/nix/gcroots/converge/pending")
     # Another change before the reboot: the older copy is the one to fall back to.
-    databases.host.write(
-        "/srv/newer/etc/systemd/system/plex.service", "ExecStart=/nix/store/plex-3\n"
-    )
+    databases.run("copy", "/srv/new", "/srv/newer")
+    databases.run("keep")
+    databases.run("copy-at-boot", "/srv/old", "/srv/newer")
+    databases.run("fall-back")
+    assert databases.films() == ["Faust", "Nosferatu"]
+
+
+@pytest.mark.usefixtures("pending")
+def test_a_copy_of_a_change_that_is_settled_is_none_to_fall_back_to(databases: Databases) -> None:
+    databases.copy()
+    databases.run("keep")
+    databases.run("settled")
+    databases.sql("insert into films values ('Metropolis')")  # in the days since
     databases.run("copy", "/srv/new", "/srv/newer")
     databases.run("keep")
     databases.run("fall-back")
-    databases.host.ok("rm", "/nix/var/nix/gcroots/converge/pending")
+    assert databases.films() == ["Faust", "Metropolis", "Nosferatu"]
+
+
+@pytest.mark.usefixtures("pending")
+def test_what_comes_with_its_first_boot_is_copied_then(databases: Databases) -> None:
+    databases.run("copy-at-boot", "/srv/old", "/srv/same")
+    assert not databases.exists(f"{STATE}/database.kept")
+    databases.run("copy-at-boot", "/srv/old", "/srv/new")
+    databases.migrate()
+    databases.run("fall-back")
     assert databases.films() == ["Faust", "Nosferatu"]
 
 
