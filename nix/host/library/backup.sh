@@ -49,7 +49,7 @@ copy() {
     # Within one transaction: else it would begin again with each change that Plex makes.
     sqlite3 -bail -batch -cmd '.timeout 60000' "$database" BEGIN 'SELECT count(*) FROM sqlite_schema' \
       ".backup '$staging/databases/$name'" >/dev/null 2>"$work/said" ||
-      fail 75 "the database $name could not be copied: $(reason || :)"
+      fail 75 "the database $name could not be copied: $(reason)"
   done
   jq -n --arg stack "$STACK" --arg nixpkgs "$NIXPKGS" --arg plex "$PLEX" \
     '{$stack, $nixpkgs, nixos: ($nixpkgs | capture("nixos-(?<release>[0-9]+[.][0-9]+)").release), $plex}' \
@@ -82,7 +82,7 @@ save() {
 forget() {
   left=
   restic --retry-lock "$LOCK_WAIT" forget --host "$STACK" --group-by host --keep-daily 7 --keep-weekly 5 \
-    --keep-monthly 12 --prune --quiet 2>"$work/said" || left="old backups could not be taken away: $(reason || :)"
+    --keep-monthly 12 --prune --quiet 2>"$work/said" || left="old backups could not be taken away: $(reason)"
   cat "$work/said" >&2
 }
 

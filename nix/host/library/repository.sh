@@ -12,17 +12,20 @@ export RESTIC_CACHE_DIR=/var/cache/library
 export RESTIC_PROGRESS_FPS=0.1 # a line every ten seconds
 export TZ=UTC                  # in which backups are dated
 
-# The last line in which a program said why, without the time and what it calls it.
+# The last line in which a program said why, without the time and what it calls it. One that was ended said nothing.
 reason() {
   sed -nE 's/^(.* )?(CRITICAL|ERROR|Error|Fatal|error) ?: +//p' "$work/said" | tail -n 1 | grep . ||
-    tail -n 1 "$work/said"
+    tail -n 1 "$work/said" | grep . || echo "it took too long"
+}
+
+# rclone, which does not try for long, since we do.
+remote() {
+  timeout 120 rclone --retries 1 --low-level-retries 2 --contimeout 10s "$@" 2>"$work/said"
 }
 
 # Lists what lies in the repository's place, into the file `there`.
 reach() {
-  status=0
-  timeout 120 rclone lsf --retries 1 --low-level-retries 3 "backup:$place" >"$work/there" 2>"$work/said" || status=$?
-  [ "$status" != 0 ] || return 0
+  ! remote lsf "backup:$place" >"$work/there" || return 0
   case $(cat "$work/said") in
     *nauthorized*)
       fail 78 "Backblaze does not take the key of the backups; check backupKeyId and backupApplicationKey"
@@ -34,14 +37,14 @@ reach() {
       fail 78 "there is no bucket $BUCKET; make it at Backblaze, or check backupBucket"
       ;;
   esac
-  fail 75 "Backblaze does not answer: $(reason || echo "nothing came in 120 s")"
+  fail 75 "Backblaze does not answer: $(reason)"
 }
 
 # Whether the key may write. restic itself would try for a quarter of an hour.
 may_write() {
-  echo test | timeout 120 rclone rcat --retries 1 --low-level-retries 3 "backup:$place/writable" 2>"$work/said" ||
-    fail 78 "the key of the backups may not write to the bucket $BUCKET; make one that may read and write: $(reason || :)"
-  rclone deletefile "backup:$place/writable"
+  if ! { echo test | remote rcat "backup:$place/writable" && remote deletefile "backup:$place/writable"; }; then
+    fail 78 "the key of the backups may not write to the bucket $BUCKET; make one that may read and write: $(reason)"
+  fi
 }
 
 # restic, with a sentence of ours where it fails.
@@ -53,7 +56,7 @@ ask() {
 }
 
 refused() {
-  why=$(reason || :)
+  why=$(reason)
   case $status in
     10) fail 78 "$place is not empty, but is no repository of backups; check backupBucket and backupPrefix" ;;
     11) fail 75 "the repository is in use: $why" ;;
@@ -81,7 +84,7 @@ all backups in it. If that was meant, \`sudo rm $state/repository\` lets the nex
     case $status in
       0) ;;
       1 | 10 | 12)
-        rclone delete "backup:$place"
+        remote delete "backup:$place" || fail 75 "what is left of a repository cannot be deleted: $(reason)"
         make
         ;;
       *) refused ;;
