@@ -16,7 +16,7 @@ _DROPPED = (
     "EOF",
 )
 _UNREACHED = "context deadline exceeded"
-_DROPS_AT_MOST = 3
+_AT_MOST = 3
 
 
 def decide(errors: list[str]) -> bool:
@@ -25,13 +25,14 @@ def decide(errors: list[str]) -> bool:
     Args:
         errors: the messages of this operation's failures so far, newest first.
 
-    A host that waits for its acknowledgement is answered once; a session that dropped is taken up again
-    up to three times; anything else has failed.
+    A host that waits for its acknowledgement is answered, and a session that dropped is taken up again,
+    each up to three times: a host that has lost its power in between begins anew, and waits once more.
+    Anything else has failed.
     """
     reasons = [_reason(error) for error in errors]
     if _AGAIN in reasons[0]:
-        return sum(_AGAIN in reason for reason in reasons) == 1
-    return _dropped(reasons[0]) and sum(map(_dropped, reasons)) <= _DROPS_AT_MOST
+        return sum(_AGAIN in reason for reason in reasons) <= _AT_MOST
+    return _dropped(reasons[0]) and sum(map(_dropped, reasons)) <= _AT_MOST
 
 
 def _reason(error: str) -> str:
