@@ -13,13 +13,14 @@ say() {
   echo "health: $*"
 }
 
-# await SECONDS WHAT COMMAND… runs a check until it succeeds or its time is over.
+# await SECONDS WHAT COMMAND… runs a check until it succeeds, or says by status 3 that it never will, or its time
+# is over.
 await() {
   deadline=$(($(date +%s) + $1))
   what=$2
   shift 2
   until reason=$("$@" 2>&1); do
-    if [ "$(date +%s)" -ge "$deadline" ]; then
+    if [ $? = 3 ] || [ "$(date +%s)" -ge "$deadline" ]; then
       say "$what: $reason"
       [ -z "${REASON:-}" ] || echo "$what: $(printf '%s\n' "$reason" | tail -n 1 | cut -c 1-300)" >"$REASON"
       exit 1
@@ -63,12 +64,19 @@ machine() {
   sed -En 's/.* machineIdentifier="([^"]+)".*/\1/p'
 }
 
-# While its database is changed for a newer version, Plex answers 503.
+# While it changes its databases for a newer version, Plex answers 503, and that is waited for. Silence is not: then
+# it has ended, over a database that it cannot work with for example, or it hangs.
 plex() {
-  curl -fsS --max-time 10 http://127.0.0.1:32400/identity | machine | grep -q . || {
-    echo "/identity does not answer"
+  if curl -sS --max-time 10 --output "$answer" http://127.0.0.1:32400/identity; then
+    machine <"$answer" | grep -q . && return
+    touch "$answer"
+    echo "/identity says: $(head -c 200 "$answer")"
     return 1
-  }
+  fi
+  journalctl --unit=plex --lines=15 --no-pager --output=cat
+  echo "nothing answers on port 32400"
+  [ $(($(date +%s) - $(stat -c %Y "$answer"))) -lt 120 ] || return 3
+  return 1
 }
 
 # TLS answers for the name, and the response is ours: the closed page, or the very Plex that runs here.
@@ -137,6 +145,8 @@ restored() {
 
 plex_serves() {
   await 90 "plex is active" active plex.service
+  answer=$(mktemp -p /run)
+  trap 'rm -f "$answer"' EXIT
   await 600 "Plex answers" plex
   await 60 "https://$DOMAIN is this host's" web
 }
