@@ -63,14 +63,16 @@ class _Correlation:
 class _Authentication:
     """Lets nobody in without the project's token."""
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str, faults: Faults) -> None:
         self._app = app
-        self._expected = f"Bearer {token}"
+        self._token = token
+        self._faults = faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             given = Headers(scope=scope).get("Authorization", "")
-            if not hmac.compare_digest(given.encode(), self._expected.encode()):
+            expected = f"Bearer {self._faults.token or self._token}"
+            if not hmac.compare_digest(given.encode(), expected.encode()):
                 error = ApiError("unauthorized", "the token you have provided is invalid")
                 await _answer(error)(scope, receive, send)
                 return
@@ -112,6 +114,7 @@ def create_app(
     if len(token) != TOKEN_LENGTH:
         raise ValueError(f"the token has {len(token)} characters, not {TOKEN_LENGTH}")
     running = Actions(state, action_seconds)
+    faults = faults or Faults()
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -136,8 +139,8 @@ def create_app(
         routes=[Mount("/v1", routes=[route for module in modules for route in module.routes])],
         middleware=[
             Middleware(_Correlation),
-            Middleware(Misbehaving, faults=faults or Faults()),
-            Middleware(_Authentication, token=token),
+            Middleware(Misbehaving, faults=faults),
+            Middleware(_Authentication, token=token, faults=faults),
             Middleware(RateLimited, limit=limits.requests),
         ],
         exception_handlers=dict.fromkeys((ApiError, HTTPException, Exception), _failed),

@@ -55,6 +55,8 @@ class Faults:
     def __init__(self) -> None:
         self.requests: list[tuple[str, str]] = []
         """Method, and path below /v1, of every request, the oldest first."""
+        self.token = ""
+        """What opens the API in the place of its first token; empty while it is that one."""
         self._orders: list[Fault] = []
 
     @property
@@ -136,7 +138,8 @@ async def _nowhere(_message: Message) -> None:
 def create_control(faults: Faults) -> Starlette:
     """The application that takes the orders. It is no part of Hetzner's API, and asks for no token.
 
-    GET and DELETE /faults, POST /faults with the fields of a `Fault`; GET and DELETE /requests.
+    GET and DELETE /faults, POST /faults with the fields of a `Fault`; GET and DELETE /requests; DELETE
+    /token, and PUT /token with one that opens the API from then on, in the place of any other.
     """
 
     async def ordered(_request: Request) -> Response:
@@ -160,8 +163,13 @@ def create_control(faults: Faults) -> Starlette:
         faults.requests.clear()
         return Response(status_code=204)
 
+    async def rotated(request: Request) -> Response:
+        faults.token = (await request.body()).decode()
+        return Response(status_code=204)
+
     return Starlette(
         routes=[
+            Route("/token", rotated, methods=["PUT", "DELETE"]),
             Route("/faults", ordered),
             Route("/faults", order, methods=["POST"]),
             Route("/faults", cleared, methods=["DELETE"]),

@@ -57,6 +57,17 @@ def test_an_error_can_last_until_it_is_taken_back(api: Api) -> None:
     assert api.http.get("/servers").status_code == 200
 
 
+def test_a_rotated_token_is_the_only_one(api: Api, control: str) -> None:
+    new = {"Authorization": f"Bearer {'rotated0' * 8}"}
+    assert api.http.get("/servers", headers=new).status_code == 401
+    httpx.put(f"{control}/token", content="rotated0" * 8)
+    assert api.http.get("/servers").json()["error"]["code"] == "unauthorized"
+    assert api.http.get("/servers", headers=new).status_code == 200
+    httpx.delete(f"{control}/token")
+    assert api.http.get("/servers").status_code == 200
+    assert api.http.get("/servers", headers=new).status_code == 401
+
+
 def test_a_page_is_no_json(api: Api) -> None:
     api.faults.order(do="html", status=504)
     answer = api.http.get("/servers")
