@@ -63,6 +63,7 @@ def files(settings: Settings, stack: str) -> dict[str, str]:
             "bucket": settings.b2_bucket,
             "cache_gigabytes": settings.cache_gigabytes,
             "read_only": settings.media_read_only,
+            "refresh_minutes": settings.refresh_minutes,
         },
         "plex.nix": {"domain": settings.domain, "audiobooks": settings.plex_audiobooks},
         "system.nix": {

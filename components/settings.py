@@ -75,6 +75,7 @@ class Settings(BaseModel):
 
     cache_gigabytes: Annotated[int, Field(ge=1, le=10_000)]
     media_read_only: bool
+    refresh_minutes: Annotated[int, Field(ge=0, le=1440)]
 
     nixos_release: Annotated[str, AfterValidator(checks.release)]
     pins: str

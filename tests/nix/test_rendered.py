@@ -33,6 +33,7 @@ VARIANTS: dict[str, dict[str, object]] = {
         "plexLanPorts": True,
         "cacheGigabytes": 10,
         "mediaReadOnly": False,
+        "refreshMinutes": 5,
         "hostName": "cinema",
         "timeZone": "America/Argentina/Buenos_Aires",
         "packages": ["tmux"],
@@ -45,6 +46,7 @@ VARIANTS: dict[str, dict[str, object]] = {
         "libraryBackup": False,
         "packages": [],
         "autoUpgrade": False,
+        "refreshMinutes": 0,
     },
     "arm": {"serverType": "cax11", "domain": "films.sandbox"},
     "hostile": {
@@ -355,6 +357,14 @@ def test_the_mount_is_read_only_unless_told_otherwise(hosts: dict[str, Host]) ->
     assert "rclone mount b2:other-films /mnt/media" in other
     assert "--vfs-cache-max-size 10G" in other
     assert "--read-only" not in other
+
+
+def test_the_mount_is_refreshed_as_often_as_told(hosts: dict[str, Host]) -> None:
+    for name, minutes in (("defaults", 15), ("everything else", 5)):
+        timer = hosts[name]["timers"]["media-refresh"]
+        assert timer["OnActiveSec"] == timer["OnUnitInactiveSec"] == f"{minutes}min"
+    assert "media-refresh" not in hosts["next to nothing"]["timers"]
+    assert any("media-refresh" in package for package in hosts["next to nothing"]["packages"])
 
 
 def test_upgrades_begin_in_the_first_half_of_their_window(hosts: dict[str, Host]) -> None:

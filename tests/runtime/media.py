@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 import subprocess
 import threading
 from pathlib import Path
@@ -15,32 +16,41 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from components.storage import rclone_conf
 from sandbox.b2.app import create_app
 from sandbox.b2.calls import Service
+from sandbox.b2.errors import B2Error
 from sandbox.b2.keys import Key
 from tests import stack
 from tests.runtime.lone_host import Host
 
 PORT = 8080
 RCLONE_CONF = "/var/lib/secrets/rclone.conf"
+UNITS = ("media.service", "plex.service", "media-refresh.service", "media-refresh.timer")
 FILM = random.Random(1).randbytes(24 << 20)  # noqa: S311 - any bytes
 _CAPABILITIES = ("listBuckets", "listFiles", "readFiles", "writeFiles", "deleteFiles")
 
 
 class Door:
-    """In front of the stand-in: may be shut for a while, and remembers the ranges that were asked for."""
+    """In front of the stand-in: may be shut for a while, and remembers what was asked for."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self.calls: list[str] = []
         self.ranges: list[str] = []
+        self.refuse = 0  # the status that every call is answered with, if it is not zero
         self.knocked = threading.Event()
         self.open = threading.Event()
         self.open.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.calls.append(scope["path"].rpartition("/")[2])
         headers = dict(scope.get("headers", ()))
         if b"range" in headers:
             self.ranges.append(headers[b"range"].decode())
         self.knocked.set()
         await anyio.to_thread.run_sync(self.open.wait)
+        if self.refuse:
+            refused = B2Error(self.refuse, "busy", "not now").response()
+            await refused(scope, receive, send)
+            return
         await self._app(scope, receive, send)
 
 
@@ -117,15 +127,17 @@ class Mount:
 
 
 def configure(on: Host, **overrides: object) -> None:
-    """Let systemd have media.service and plex.service of the configuration with these values."""
-    names = ("media", "plex")
-    texts = {name: f'config.systemd.units."{name}.service".text' for name in names}
+    """Let the host have the units and commands around the mount of the configuration with these values."""
+    texts = {unit.replace(".", "-"): f'config.systemd.units."{unit}".text' for unit in UNITS}
     # Plex does not wait for its library here.
-    for name, path in on.build(texts, libraryBackup=False, **overrides).items():
-        on.unit(f"{name}.service", path)
+    built = on.build(texts, libraryBackup=False, **overrides)
+    for unit, path in zip(UNITS, built.values(), strict=True):
+        on.unit(unit, path)
     sooner = "[Service]\nRestartSec=1\n"
     on.write("/run/systemd/system/media.service.d/test.conf", sooner)
     on.ok("systemctl", "daemon-reload")
+    (command,) = re.findall(r"^ExecStart=(\S+)", on.ok("systemctl", "cat", "media-refresh"), re.M)
+    on.ok("ln", "-sfn", command, "/usr/local/bin/media-refresh")
 
 
 def remote(**overrides: object) -> str:

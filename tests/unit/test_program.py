@@ -33,6 +33,7 @@ CHANGES: dict[str, object] = {
     "plexAudiobooks": True,
     "plexLanPorts": True,
     "cacheGigabytes": 10,
+    "refreshMinutes": 5,
     "mediaReadOnly": False,
     "nixosRelease": "26.11",
     "pins": "tests/pins-other.json",

@@ -1,0 +1,56 @@
+#!/bin/sh
+# Has the mount look at what is in the bucket now. B2 tells nobody of new files, and the mount keeps all folders
+# in memory, so that Plex's scans list nothing.
+# Usage: media-refresh [FOLDER], such as Films or /mnt/media/Films, with all that is in it
+# Status 75: it cannot be asked at present.
+set -eu
+
+folder=${1:-}
+folder=${folder#/mnt/media}
+folder=${folder#/}
+folder=${folder%/}
+asked=$(date +%s%3N)
+
+say() {
+  echo "media-refresh: $*"
+}
+
+# refresh [FOLDER] [recursive=true] prints OK, or why not.
+refresh() {
+  timeout 900 rclone rc --unix-socket /run/media/rclone.sock vfs/refresh "$@" 2>/dev/null | jq -r '.error // .result[]'
+}
+
+[ "$(id -u)" = 0 ] || { say "it takes root: sudo media-refresh" >&2; exit 2; }
+systemctl is-active --quiet media.service || {
+  say "the bucket is not mounted; see journalctl -u media"
+  exit 75
+}
+
+if [ -n "$folder" ]; then
+  # A new folder is seen once those above it were looked at.
+  if [ ! -d "/mnt/media/$folder" ]; then
+    refresh >/dev/null
+    above=${folder%/*}
+    [ "$above" = "$folder" ] || printf '%s\n' "$above" | awk -F / '{ for (i = 1; i <= NF; i++) print path = path (i > 1 ? "/" : "") $i }' |
+      while IFS= read -r path; do refresh "dir=$path" >/dev/null; done
+  fi
+  answer=$(refresh "dir=$folder" recursive=true)
+else
+  answer=$(refresh recursive=true)
+fi
+case $answer in
+  OK) ;;
+  "file does not exist" | "directory not found")
+    say "there is no folder $folder in the bucket"
+    exit 1
+    ;;
+  *)
+    say "the bucket cannot be listed: ${answer:-the mount does not answer}"
+    exit 75
+    ;;
+esac
+
+# Files with a newline in their names are one, too.
+entries=$(find "/mnt/media/$folder" -mindepth 1 -printf x | wc -c)
+took=$(($(date +%s%3N) - asked))
+say "$entries files and folders${folder:+ in $folder}, in $((took / 1000)).$(printf %03d $((took % 1000)) | cut -c 1) s"
