@@ -162,7 +162,7 @@ for part; do
     library) restored ;;
     service)
       # This also shows that names are resolved, and that the way out is open.
-      await 60 "the bucket opens" sh "$host/opens.sh" /var/lib/secrets/rclone.conf "b2:$BUCKET"
+      await 60 "the bucket opens" sh "$host/media-check.sh" /var/lib/secrets/rclone.conf "b2:$BUCKET"
       for unit in media plex-gate; do
         await 90 "$unit is active" active "$unit.service"
       done

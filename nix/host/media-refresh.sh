@@ -2,10 +2,13 @@
 # Has the mount look at what is in the bucket now. B2 tells nobody of new files, and the mount keeps all folders
 # in memory, so that Plex's scans list nothing.
 # Usage: media-refresh [FOLDER], such as Films or /mnt/media/Films, with all that is in it
+#        media-refresh --emptied, when the bucket is empty because somebody wanted it so
 # Status 75: it cannot be asked at present.
+# (What calls this puts the remote with its bucket before these.)
 set -eu
 
-folder=${1:-}
+remote=$1
+folder=${2:-}
 folder=${folder#/mnt/media}
 folder=${folder#/}
 folder=${folder%/}
@@ -21,10 +24,33 @@ refresh() {
 }
 
 [ "$(id -u)" = 0 ] || { say "it takes root: sudo media-refresh" >&2; exit 2; }
+if [ "$folder" = --emptied ]; then
+  rm -f "/var/lib/media/held-${remote#*:}"
+  systemctl restart media.service
+  say "$remote may be empty"
+  exit 0
+fi
 systemctl is-active --quiet media.service || {
   say "the bucket is not mounted; see journalctl -u media"
   exit 75
 }
+
+# Asked of the bucket itself: the mount would show an emptied one, and Plex drop its library.
+checked=0
+reason=$(sh "$(dirname "$0")/media-check.sh" /var/lib/secrets/rclone.conf "$remote") || checked=$?
+case $checked in
+  0) ;;
+  3)
+    say "$reason"
+    say "stopping the mount, and Plex with it; they start again when this is right"
+    systemctl --no-block restart media.service
+    exit 1
+    ;;
+  *)
+    say "$reason"
+    exit 75
+    ;;
+esac
 
 if [ -n "$folder" ]; then
   # A new folder is seen once those above it were looked at.

@@ -1,11 +1,16 @@
 #!/bin/sh
-# Whether rclone's configuration opens a bucket. Usage: opens.sh CONFIGURATION REMOTE:BUCKET
+# Whether rclone's configuration opens a bucket. Usage: opens.sh CONFIGURATION REMOTE:BUCKET [LISTING]
 # (rclone mounts a bucket that does not exist as an empty folder, so nothing else would tell.)
+# LISTING is a file for what lies at the bucket's top. Status 3: it is B2 that says no; 1: it may open later.
 set -eu
 
 reason=$(timeout 60 rclone --config "$1" --retries 1 --low-level-retries 3 --contimeout 10s \
-  lsf --max-depth 1 "$2" 2>&1 >/dev/null) && exit 0
+  lsf --max-depth 1 "$2" 2>&1 >"${3:-/dev/null}") && exit 0
 reason=$(printf '%s\n' "$reason" | tail -n 1 | sed 's/^[0-9/]* [0-9:]* [A-Z]* *: *//')
 echo "$2 cannot be opened with its key: ${reason:-no answer within 60 s}"
 [ -z "${REASON:-}" ] || echo "$2 cannot be opened with its key: ${reason:-no answer within 60 s}" >"$REASON"
+case $reason in
+  # A key that is not one, a bucket that is not there, and a key for another bucket.
+  *"(401 "* | *"directory not found"* | *"you must use bucket"*) exit 3 ;;
+esac
 exit 1

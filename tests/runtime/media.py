@@ -7,6 +7,9 @@ import random
 import re
 import subprocess
 import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import anyio.to_thread
@@ -57,17 +60,53 @@ class Door:
 class Bucket:
     """The stand-in with one bucket and two films."""
 
+    name = stack.settings_of().b2_bucket
+
     def __init__(self, directory: Path) -> None:
         app = create_app(directory)
         self.door = Door(app)
         service: Service = app.state.service
         settings = stack.settings_of()
         self._store, self._keys = service.store, service.keys
-        self._id = self._store.create_bucket(settings.b2_bucket, "allPrivate").id
+        self._id = self._store.create_bucket(self.name, "allPrivate").id
         secret = settings.b2_application_key.get_secret_value()
-        service.keys.put(Key(settings.b2_key_id, secret, "a test's", _CAPABILITIES, self._id))
+        self._key = Key(settings.b2_key_id, secret, "a test's", _CAPABILITIES, self._id)
+        self.give_key()
+        self.fill()
+
+    def fill(self) -> None:
+        """Put the two films there, each as a new version."""
         self.put("Films/Nosferatu (1922)/Nosferatu – Symphonie.mkv", FILM)
         self.put("Music/Ärger.flac", b"short")
+
+    def empty(self) -> None:
+        for name in list(self._store.names_from(self._id, "")):
+            self.delete(name)
+
+    def give_key(self) -> None:
+        """Let the key be one, as it is at first."""
+        self._keys.put(self._key)
+
+    def revoke_key(self) -> None:
+        """It is good for nothing from now on, as are the tokens that were given for it."""
+        self._keys.delete(self._key.id)
+
+    def take_away(self) -> None:
+        self.empty()
+        self._store.delete_bucket(self._id)
+
+    def make_anew(self) -> None:
+        """One of the same name, and the same key for it."""
+        self._id = self._store.create_bucket(self.name, "allPrivate").id
+        self._key = replace(self._key, bucket_id=self._id)
+        self.give_key()
+        self.fill()
+
+    def with_key_for_all(self) -> str:
+        """rclone.conf with a key that is for all buckets."""
+        given = {"b2KeyId": "0005a1b2c3d4e5f0000000008", "b2ApplicationKey": "K005" + 27 * "y"}
+        self._keys.put(Key(given["b2KeyId"], given["b2ApplicationKey"], "all", _CAPABILITIES, None))
+        return remote(**given)
 
     def another(self, name: str) -> str:
         """Make another bucket with a key of its own; rclone.conf with that key."""
@@ -99,6 +138,14 @@ class Bucket:
         return self._store.content(version).read_bytes() if version else None
 
 
+def await_true(what: Callable[[], object], seconds: float = 30) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        threading.Event().wait(0.05)
+
+
 class Mount:
     """media.service on a host."""
 
@@ -116,6 +163,10 @@ class Mount:
         """What lies at /mnt/media: the types of the file systems, one over the other."""
         mounts = (self.host.root / "proc/1/mounts").read_text().splitlines()
         return [line.split()[2] for line in mounts if line.split()[1] == "/mnt/media"]
+
+    def files(self) -> set[str]:
+        """All that is seen there, by paths below it."""
+        return {str(at.relative_to(self.path)) for at in self.path.rglob("*") if at.is_file()}
 
     def await_that(self, name: str, *values: str) -> None:
         """Wait until the unit is as it should be."""

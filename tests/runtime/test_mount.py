@@ -204,7 +204,7 @@ def test_a_wrong_key_is_told_at_the_start(mount: Mount) -> None:
     wrong = "K005" + "x" * 27
     hand_over(mount.host, b2ApplicationKey=wrong)
     assert mount.start().returncode == 1
-    assert int(mount.show("ExecMainStatus")) != 0
+    assert "(401 unauthorized)" in mount.host.journal("media")
     assert mount.mounted() == []
     assert mount.host.run("systemctl", "is-active", "--quiet", "plex").returncode != 0
     assert wrong not in mount.host.journal("media")
