@@ -73,7 +73,7 @@ class Settings(BaseModel):
     plex_audiobooks: bool
     plex_lan_ports: bool
 
-    cache_gigabytes: Annotated[int, Field(ge=1, le=10_000)]
+    cache_gigabytes: Annotated[int, Field(ge=0, le=10_000)]
     media_read_only: bool
     refresh_minutes: Annotated[int, Field(ge=0, le=1440)]
 
