@@ -26,7 +26,14 @@ from tests.runtime.lone_host import Host
 
 PORT = 8080
 RCLONE_CONF = "/var/lib/secrets/rclone.conf"
-UNITS = ("media.service", "plex.service", "media-refresh.service", "media-refresh.timer")
+UNITS = (
+    "media.service",
+    "plex.service",
+    "media-refresh.service",
+    "media-refresh.timer",
+    "media-watch.service",
+    "media-watch.timer",
+)
 FILM = random.Random(1).randbytes(24 << 20)  # noqa: S311 - any bytes
 _CAPABILITIES = ("listBuckets", "listFiles", "readFiles", "writeFiles", "deleteFiles")
 
