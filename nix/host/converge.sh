@@ -122,6 +122,11 @@ else
   timeout 60 nix --extra-experimental-features nix-command store diff-closures "$old" "$new" || :
 fi
 
+unit=etc/systemd/system/media.service
+if [ -e "$old/$unit" ] && ! cmp -s "$old/$unit" "$new/$unit"; then
+  say "changes: the mount starts again, and Plex with it; $(timeout 60 sh "$next/host/open-files.sh")"
+fi
+
 # Whether any of it can be had without a boot, and what only a boot can test.
 live=yes
 if [ -e "$old/init-interface-version" ] && ! cmp -s "$old/init-interface-version" "$new/init-interface-version"; then

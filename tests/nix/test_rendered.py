@@ -130,6 +130,8 @@ in
 }
 """
 
+_OF_THE_MOUNT = {"media-cache.sh", "media-check.sh", "open-files.sh", "opens.sh"}
+
 Host = dict[str, Any]  # as Nix's JSON has it
 
 
@@ -357,6 +359,24 @@ def test_the_mount_is_read_only_unless_told_otherwise(hosts: dict[str, Host]) ->
     assert "rclone mount b2:other-films /mnt/media" in other
     assert "--vfs-cache-max-size 10000000000B" in other
     assert "--read-only" not in other
+
+
+def test_what_does_not_concern_the_mount_does_not_start_it_again(tmp_path: Path) -> None:
+    """A unit whose text is the same is left alone, whatever else changes."""
+    unit = '(import <nixpkgs/nixos> { }).config.systemd.units."media.service".text'
+    search = {"nixpkgs": NIXPKGS, "nixos-config": tmp_path / "configuration.nix"}
+    others = VARIANTS["next to nothing"] | {"domain": "films.sandbox", "plexAudiobooks": True}
+
+    write(tmp_path, {})
+    before = evaluate(unit, tmp_path, search)
+    write(tmp_path, others)
+    for script in (tmp_path / "host").rglob("*.sh"):
+        if script.name not in _OF_THE_MOUNT:
+            script.write_text(f"{script.read_text()}# changed\n")
+    assert evaluate(unit, tmp_path, search) == before
+
+    write(tmp_path, {"mediaReadOnly": False})
+    assert evaluate(unit, tmp_path, search) != before
 
 
 def test_the_mount_is_refreshed_as_often_as_told(hosts: dict[str, Host]) -> None:

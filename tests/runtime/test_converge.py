@@ -87,6 +87,23 @@ def test_what_changes_nothing_takes_one_connection(managed: Managed) -> None:
     assert "ACKNOWLEDGE_SECONDS='61'" in managed.read("/etc/nixos/parameters")
 
 
+def test_a_change_that_starts_the_mount_again_says_how_many_files_are_open(
+    managed: Managed,
+) -> None:
+    unit = "mkdir -p $out/etc/systemd/system; echo ONE >$out/etc/systemd/system/media.service"
+    change = Change("one", build=unit.replace("ONE", "1"))
+    assert "the mount starts again" not in managed.session(change).text, "it was none before"
+    assert managed.session(change).status == 0
+
+    same = Change("two", build=unit.replace("ONE", "1"))
+    assert "the mount starts again" not in managed.session(same).text
+    assert managed.session(same).status == 0
+
+    other = managed.session(Change("three", build=unit.replace("ONE", "2")))
+    said = "changes: the mount starts again, and Plex with it; files that are open there: 0"
+    assert f"converge: {said}\n" in other.text
+
+
 def test_without_an_acknowledgement_it_goes_back_and_says_so_once(managed: Managed) -> None:
     change = Change("one", seconds=3)
     assert managed.session(change).status == 75

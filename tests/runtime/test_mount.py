@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -187,6 +188,7 @@ def test_a_stop_leaves_nothing_even_with_a_file_open(started: Mount) -> None:
     with held_open(started.host, name) as reader:
         started.host.ok("systemctl", "stop", "media.service")
 
+        assert "files that are open there: 1, by sh (1)\n" in started.host.journal("media")
         assert started.show("ActiveState") == "inactive"
         assert started.show("Result") == "success"
         assert started.mounted() == []
@@ -198,6 +200,17 @@ def test_a_stop_leaves_nothing_even_with_a_file_open(started: Mount) -> None:
         assert started.mounted() == ["fuse.rclone"]
         assert film(started).read_bytes() == FILM
         reader.kill()
+
+
+def test_a_stop_waits_for_nothing_longer_than_configured(started: Mount) -> None:
+    started.host.ok("kill", "-STOP", started.show("MainPID"))
+    begun = time.monotonic()
+
+    started.host.ok("systemctl", "stop", "media.service")
+
+    assert time.monotonic() - begun < 25
+    assert started.show("TimeoutStopUSec") == "20s"
+    assert started.mounted() == []
 
 
 def test_a_wrong_key_is_told_at_the_start(mount: Mount) -> None:
