@@ -8,7 +8,7 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,6 +46,8 @@ class Door:
         self.calls: list[str] = []
         self.ranges: list[str] = []
         self.refuse = 0  # the status that every call is answered with, if it is not zero
+        self.storm = 0  # the same for two calls of three
+        self.refused = 0
         self.knocked = threading.Event()
         self.open = threading.Event()
         self.open.set()
@@ -57,9 +59,10 @@ class Door:
             self.ranges.append(headers[b"range"].decode())
         self.knocked.set()
         await anyio.to_thread.run_sync(self.open.wait)
-        if self.refuse:
-            refused = B2Error(self.refuse, "busy", "not now").response()
-            await refused(scope, receive, send)
+        status = self.refuse or (self.storm if len(self.calls) % 3 else 0)
+        if status:
+            self.refused += 1
+            await B2Error(status, "busy", "not now").response()(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -135,6 +138,11 @@ class Bucket:
             content_type="application/octet-stream",
             info={},
         )
+
+    def put_many(self, names: Iterable[str]) -> None:
+        """Files of one byte each."""
+        for name in names:
+            self.put(name, b".")
 
     def delete(self, name: str) -> None:
         for version in self._store.versions(self._id, name):
