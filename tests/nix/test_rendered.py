@@ -361,6 +361,22 @@ def test_the_mount_is_read_only_unless_told_otherwise(hosts: dict[str, Host]) ->
     assert "--read-only" not in other
 
 
+def test_each_flag_of_the_mount_has_its_reason(hosts: dict[str, Host]) -> None:
+    table = (REPO / "docs/media.md").read_text().partition("## Flags")[2].partition("Left out")[0]
+    explained = {
+        flag
+        for row in re.findall(r"^\| (`--[^|]*)\|", table, re.MULTILINE)
+        for flag in re.findall(r"--[a-z-]+", row)
+    }
+    given = {
+        flag
+        for host in hosts.values()
+        for flag in re.findall(r" (--[a-z-]+)", host["mount"]["ExecStart"])
+    }
+    # Where they are kept and whose they are is said in the unit.
+    assert explained == given - {"--config", "--cache-dir"}
+
+
 def test_what_does_not_concern_the_mount_does_not_start_it_again(tmp_path: Path) -> None:
     """A unit whose text is the same is left alone, whatever else changes."""
     unit = '(import <nixpkgs/nixos> { }).config.systemd.units."media.service".text'

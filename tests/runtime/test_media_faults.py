@@ -220,7 +220,8 @@ def test_a_folder_of_20000_files(started: Mount, served: Bucket) -> None:
     said = started.host.ok("media-refresh", "Many")
     assert said.startswith("media-refresh: 20000 files and folders in Many, in ")
     pages = served.door.calls.count("b2_list_file_names")
-    assert pages < 40, "not one for each file"
+    # With the look at the bucket's top, and above the folder, which is a new one.
+    assert pages <= 20 + 4
     served.door.calls.clear()
     assert len(list((started.path / "Many").iterdir())) == 20_000
     assert (started.path / "Many/19999.flac").read_bytes() == b"."

@@ -124,6 +124,14 @@ def test_a_read_in_the_middle_fetches_from_there(started: Mount, bucket: Bucket)
     assert 0 < int(first[1]) <= 20 << 20
 
 
+def test_what_was_read_once_is_read_from_the_disk(started: Mount, bucket: Bucket) -> None:
+    assert film(started).read_bytes() == FILM
+    started.host.ok("systemctl", "restart", "media.service")
+    bucket.door.ranges.clear()
+    assert film(started).read_bytes() == FILM
+    assert bucket.door.ranges == []
+
+
 def test_plex_is_started_with_it_and_sees_the_films(started: Mount) -> None:
     assert plex_lists(started.host) == [
         "/mnt/media/Films/Nosferatu (1922)/Nosferatu – Symphonie.mkv",
