@@ -12,7 +12,8 @@ work=/run/converge
 . "$host/supervisor.sh"
 
 fail() {
-  if [ "$current" = host ]; then
+  # What was well at first may have gone since, and have taken the rest along.
+  if [ "$current" = host ] || ! timeout --kill-after=30 900 sh "$host/health.sh" host; then
     status failed "after its first boot: $*; rebooting into the generation before"
     say "failed: after its first boot: $*; rebooting into the generation before"
     systemctl reboot

@@ -137,6 +137,16 @@ def test_a_first_boot_without_health_reboots_into_the_default(managed: Managed) 
     assert (managed.host.root / "run/rebooted").exists()
 
 
+def test_a_first_boot_that_loses_its_network_later_reboots_too(managed: Managed) -> None:
+    change(managed, Change("one", kernel=7))
+    managed.host.ok("grub-editenv", "/boot/grub/grubenv", "unset", "next_entry")
+    # Well once, and never again.
+    managed.host.write("/etc/nixos/host/health.sh", "[ $1 = host ] && mkdir /run/converge/once\n")
+    managed.boot(PROFILE)
+    assert managed.state["boots"] == "zero"
+    assert (managed.host.root / "run/rebooted").exists()
+
+
 def test_a_first_boot_with_the_world_in_disorder_stays_and_is_no_default(managed: Managed) -> None:
     change(managed, Change("one", kernel=7))
     managed.host.ok("grub-editenv", "/boot/grub/grubenv", "unset", "next_entry")
