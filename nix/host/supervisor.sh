@@ -18,14 +18,19 @@ say() {
   echo "$name: $*"
 }
 
-# status STATE MESSAGE is what is known of the host from now on, whatever happens next.
+# status STATE MESSAGE is what is known of the host from now on, whatever happens next. A disk without room for it is
+# no reason to stop in the middle of a change, and least of all to leave it there.
 status() {
-  jq -n --arg state "$1" --arg message "$2" --arg time "$(date -u +%FT%TZ)" \
+  if jq -n --arg state "$1" --arg message "$2" --arg time "$(date -u +%FT%TZ)" \
     --arg generation "$(basename "$(readlink "$profile")" | tr -dc 0-9)" \
     --arg system "$(readlink -f /run/current-system)" --arg booted "$(readlink -f /run/booted-system)" \
     --arg nixpkgs "$(readlink /var/lib/nixpkgs/current)" --arg digest "$(cat "$state/digest" 2>/dev/null)" \
-    '$ARGS.named | .generation |= tonumber' >"$state/status.json.new"
-  mv "$state/status.json.new" "$state/status.json"
+    '$ARGS.named | .generation |= tonumber' >"$state/status.json.new"; then
+    mv "$state/status.json.new" "$state/status.json"
+  else
+    rm -f "$state/status.json.new"
+    say "warning: $state/status.json cannot be written"
+  fi
 }
 
 # step NAME SECONDS COMMAND… runs one step with its deadline. 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ class Stack:
     name: str
     project: Path = REPO
     """Where Pulumi runs: this repository, or a copy in which somebody edits it."""
+    backend: Path | None = None
+    """Where its state is, if not with the world's other stacks."""
 
     @classmethod
     def make(cls, world: World, name: str, project: Path = REPO) -> Stack:
@@ -62,16 +64,22 @@ class Stack:
     def command(self, *words: str) -> list[str]:
         """Pulumi's command line on this stack, inside the world."""
         words = (str(toolchain.locations().pulumi), *words, "--non-interactive")
-        if words[1] != "stack":
+        if words[1] not in {"stack", "cancel"}:
             words += ("--stack", self.name, "--config-file", str(self.configuration))
         return inside.command(list(words), self.world.state)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Pulumi's environment."""
+        backend = {"PULUMI_BACKEND_URL": f"file://{self.backend}"} if self.backend else {}
+        return own.environment(self.world.state) | backend
 
     def pulumi(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run Pulumi on this stack."""
         return subprocess.run(
             self.command(*words),
             cwd=self.project,
-            env=own.environment(self.world.state),
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,
@@ -89,7 +97,7 @@ class Stack:
         with subprocess.Popen(
             self.command(*words),
             cwd=self.project,
-            env=own.environment(self.world.state),
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -99,7 +107,8 @@ class Stack:
                 yield process
             except BaseException:
                 # A test that failed does not wait for what may dial for half an hour.
-                os.killpg(process.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 raise
 
     def outputs(self) -> dict[str, Any]:
@@ -111,6 +120,12 @@ class Stack:
     def set(self, key: str, value: str) -> None:
         """Change one value of the stack's configuration, such as `timeZone` or `packages[0]`."""
         done = self.pulumi("config", "set", "--path", f"plex-on-nixos:{key}", value)
+        assert done.returncode == 0, done.stderr
+
+    def set_secret(self, key: str, value: str) -> None:
+        """Change one secret of the stack's configuration, such as `b2ApplicationKey` or `hcloud:token`."""
+        name = key if ":" in key else f"plex-on-nixos:{key}"
+        done = self.pulumi("config", "set", "--secret", name, value)
         assert done.returncode == 0, done.stderr
 
     def ssh(self, command: str) -> str:

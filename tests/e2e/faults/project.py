@@ -34,6 +34,13 @@ class Project:
         self._edited.setdefault(name, text)
         (self.path / name).write_text(text.replace(old, new))
 
+    def keep(self, name: str, old: str, new: str) -> None:
+        """The same for good: it is not taken back by `reset`."""
+        self.edit(name, old, new)
+        before = self._edited[name]
+        assert before is not None and before.count(old) == 1
+        self._edited[name] = before.replace(old, new)
+
     def module(self, name: str, text: str) -> None:
         """Add a NixOS module to the configuration."""
         path = f"nix/{name}.nix"

@@ -7,8 +7,33 @@ import pytest
 from tests.e2e.faults.declared import fault
 from tests.e2e.faults.host import Host
 
-_TCP_PORTS = "allowedTCPPorts = {{ tcp_ports | nix }};"
-_HEALTH = "nix/host/health.sh"
+
+@fault(
+    "a configuration that does not evaluate",
+    "with the change",
+    "`up` fails with Nix's words and the place; the host is as it was",
+)
+def test_a_configuration_that_does_not_evaluate(host: Host) -> None:
+    before = host.system()
+    host.project.edit("nix/plex.nix.j2", "openFirewall = false;", "openFirewall = flase;")
+    host.up_fails("undefined variable 'flase'", "/plex.nix:", "the host is as it was")
+    assert host.system() == before
+    host.project.reset()
+
+
+@fault(
+    "a configuration with which nginx does not start",
+    "with the change",
+    "its health fails: `up` says why, the old generation runs, and nginx serves",
+)
+@pytest.mark.quick
+def test_nginx_that_does_not_start(host: Host) -> None:
+    before = host.system()
+    host.project.edit("nix/web.nix.j2", "proxy_redirect off;", "proxy_redirect nonsense;")
+    host.shorter('await 90 "nginx is active"')
+    host.up_fails("invalid parameter", "failed: health: nginx is active")
+    assert host.system() == before
+    host.project.reset()
 
 
 @fault(
@@ -19,27 +44,41 @@ _HEALTH = "nix/host/health.sh"
 @pytest.mark.quick
 def test_a_firewall_that_closes_ssh(host: Host) -> None:
     before = host.system()
-    host.project.edit("nix/firewall.nix.j2", _TCP_PORTS, "allowedTCPPorts = [ 80 443 ];")
-    said = host.up_fails("no second connection came within 10 s")
-    assert "the host is back on the generation before" in said
+    ports = "allowedTCPPorts = {{ tcp_ports | nix }};"
+    host.project.edit("nix/firewall.nix.j2", ports, "allowedTCPPorts = [ 80 443 ];")
+    host.up_fails("no second connection came within 10 s", "back on the generation before")
     assert host.system() == before
     host.project.reset()
 
 
 @fault(
-    "a configuration with which nginx does not start",
+    "a configuration without an IPv4 address",
     "with the change",
-    "its health fails: `up` says why, the old generation runs, nginx serves",
+    "its health fails, the old generation has the network again, and `up` is told why it failed",
 )
-@pytest.mark.quick
-def test_nginx_that_does_not_start(host: Host) -> None:
+def test_a_network_that_is_broken(host: Host) -> None:
     before = host.system()
-    host.project.edit("nix/web.nix.j2", "proxy_redirect off;", "proxy_redirect nonsense;")
     host.project.edit(
-        _HEALTH,
-        'await 90 "nginx is active" active nginx.service',
-        'await 3 "nginx is active" active nginx',
+        "nix/network.nix", 'networkConfig.DHCP = "ipv4";', 'networkConfig.DHCP = "no";'
     )
-    host.up_fails("invalid parameter", "failed: health: nginx is active")
+    host.shorter('await 90 "routes and an IPv6 address"')
+    host.up_fails("no default route for IPv4", "back on the generation before")
+    assert host.system() == before
+    host.project.reset()
+
+
+@fault(
+    "a configuration with which Plex does not start",
+    "with the change",
+    "its health fails, and the old Plex runs, with the databases from before the change",
+)
+def test_plex_that_does_not_start(host: Host) -> None:
+    before = host.system()
+    broken = (
+        'systemd.services.plex.serviceConfig.ExecStart = lib.mkForce "${pkgs.coreutils}/bin/false";'
+    )
+    host.project.module("broken", f"{{ lib, pkgs, ... }}:\n{{\n  {broken}\n}}\n")
+    host.shorter('await 90 "plex is active"')
+    host.up_fails("failed: health: ", "Plex's databases are those from before")
     assert host.system() == before
     host.project.reset()

@@ -20,7 +20,7 @@ UNIT = "nixos-rebuild-switch-to-configuration"
 def test_the_supervisor_is_killed(host: Host) -> None:
     before, boots = host.system(), machine.boots(host.stack)
     pause = host.pause("activate")
-    with host.stack.running("up", "--yes", "--skip-preview") as process:
+    with host.running() as process:
         pause.reached()
         host.shell(f"systemctl kill --signal=KILL {UNIT}")
         said, _ = process.communicate()

@@ -1,0 +1,54 @@
+"""Health that hangs: every check has its own time, and all of them together have one too."""
+
+from __future__ import annotations
+
+from tests.e2e.faults.declared import fault
+from tests.e2e.faults.host import SILENCE, Host
+
+_SILENT = """{ lib, pkgs, ... }:
+let
+  silent = pkgs.writeScript "silent" ''
+    #!${pkgs.python3}/bin/python3
+    import socket, threading
+    listener = socket.create_server(("", 32400))
+    met = []
+    while True:
+        met.append(listener.accept())
+  '';
+in
+{
+  systemd.services.plex.serviceConfig.ExecStart = lib.mkForce "${silent}";
+}
+"""
+
+
+@fault(
+    "a Plex that accepts connections and never answers",
+    "in health",
+    "the check's time runs out, and the host goes back",
+)
+def test_a_service_that_never_answers(host: Host) -> None:
+    before = host.system()
+    host.project.module("silent", _SILENT)
+    host.shorter(SILENCE)
+    host.up_fails(
+        "failed: health: Plex answers: nothing answers on port 32400",
+        "back on the generation before",
+    )
+    assert host.system() == before
+    host.project.reset()
+
+
+@fault(
+    "a check that never ends",
+    "in health",
+    "the step's time runs out, and the host goes back",
+)
+def test_a_check_that_never_ends(host: Host) -> None:
+    before = host.system()
+    host.change()
+    host.project.edit("nix/host/health.sh", "for part; do\n", "sleep infinity\nfor part; do\n")
+    host.project.edit("nix/host/converge.sh", "step library 14400", "step library 3")
+    host.up_fails("failed: library: took longer than 3 s", "back on the generation before")
+    assert host.system() == before
+    host.project.reset()
