@@ -23,7 +23,8 @@ plex_of() {
   grep '^ExecStart=' "$1/etc/systemd/system/plex.service"
 }
 
-# put_back COPY brings it into place, and goes on where it was cut short. What is there is set aside.
+# put_back COPY brings it into place, and goes on where it was cut short. What is there is set aside. Everything is
+# moved and nothing copied: the disk may be full, by a migration perhaps.
 put_back() {
   [ -d "$1" ] || return 0
   systemctl stop plex.service
@@ -33,9 +34,12 @@ put_back() {
     sync
     : >"$1/.aside"
   fi
-  # A log of one database applied to another would be its end, so nothing of the present ones stays.
-  files "$databases" | xargs -d '\n' -r rm -f
-  files "$1" | while read -r file; do cp -p "$file" "$databases/"; done
+  # A log of one database applied to another would be its end: what is there by now goes first, and a log comes last.
+  find "$1" -name '*.db' | while read -r file; do
+    rm -f "$databases/${file##*/}-wal" "$databases/${file##*/}-shm"
+    mv -f "$file" "$databases/"
+  done
+  files "$1" | while read -r file; do mv -f "$file" "$databases/"; done
   sync
   rm -rf "$1"
   echo "database: Plex's databases are those from before the change; the later ones are in $1.newer"

@@ -211,6 +211,23 @@ def test_what_comes_with_its_first_boot_is_copied_then(databases: Databases) -> 
     assert databases.films() == ["Faust", "Nosferatu"]
 
 
+def test_putting_back_goes_on_between_a_database_and_its_log(databases: Databases) -> None:
+    databases.copy()
+    databases.migrate()
+    copy = f"{STATE}/database.trial"
+    script = f"""
+    set -e
+    mkdir {copy}.newer
+    mv '{FOLDER}'/*.db '{FOLDER}'/*.db-* {copy}.newer/ 2>/dev/null
+    touch {copy}/.aside
+    mv {copy}/com.plexapp.plugins.library.db '{FOLDER}/'
+    """
+    databases.host.ok("sh", "-c", script)
+
+    databases.run("put-back")
+    assert databases.films() == ["Faust", "Nosferatu"]
+
+
 def test_without_room_for_a_copy_nothing_is_touched(databases: Databases) -> None:
     databases.host.ok("mount", "-t", "tmpfs", "-o", "size=8M", "none", STATE)
     try:
