@@ -15,7 +15,7 @@ from tests.e2e.stack import Stack
 
 # Before which line of which script a step stops.
 _SCRIPTS = {
-    "database": ("nix/host/database.sh", '    mv "$trial.new" "$trial"\n'),
+    "database": ("nix/host/database.sh", 'mv "$trial.new" "$trial"\n'),
     "health": ("nix/host/health.sh", '      await 90 "sshd is active" active sshd.service\n'),
     "default": ("nix/host/default.sh", 'if [ -z "$differences" ]; then\n'),
     "accept": ("nix/host/accept.sh", "# What drift.sh holds the host against.\n"),
