@@ -8,7 +8,14 @@
       networking.nftables.enable = lib.mkForce false;
       systemd.services.plex.serviceConfig.ExecStartPre = lib.mkForce [ ];
     })
-    { nixpkgs.overlays = [ (final: previous: { iproute2 = previous.iproute2 or final.iproute; }) ]; }
+    {
+      nixpkgs.overlays = [
+        (final: previous: {
+          iproute2 = previous.iproute2 or final.iproute;
+          util-linux = previous.util-linux or final.utillinux;
+        })
+      ];
+    }
     (lib.optionalAttrs (!(options.security.acme ? defaults)) { security.acme.email = "owner@films.sandbox"; })
   ];
 }
