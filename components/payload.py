@@ -10,6 +10,8 @@ from components.pins import Pin
 _HEAD = """\
 set -eu
 umask 077
+payload=
+trap 'rm -rf "$payload"' EXIT # if this is cut short; what it runs in the end has the folder for its own
 payload=$(mktemp -d {directory}/.payload.XXXXXX)
 """
 

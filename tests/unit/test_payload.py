@@ -61,6 +61,19 @@ def test_the_script_is_given_its_own_folder(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob(".payload.*"))) == 2
 
 
+def test_what_is_cut_short_leaves_nothing(tmp_path: Path) -> None:
+    script = payload(
+        {"secrets/key": "one\ntwo\n", "run.sh": "touch ran\n"}, "run.sh", directory=str(tmp_path)
+    )
+
+    for length in range(0, len(script) - len('"\n'), 7):
+        done = subprocess.run(
+            ["bash", "-s"], cwd=tmp_path, input=script[:length].encode(), check=False
+        )
+
+        assert list(tmp_path.iterdir()) == [], (done.returncode, script[:length])
+
+
 def test_a_failing_script_is_the_commands_status(tmp_path: Path) -> None:
     script = payload({"run.sh": "exit 75\n"}, "run.sh", directory=str(tmp_path))
 
