@@ -6,13 +6,13 @@ from tests.e2e import machine
 from tests.e2e.faults.declared import fault
 from tests.e2e.faults.host import Host
 
-# As if the kernel had no driver for it: not when the generation is activated, but when it boots.
+# As if the kernel lost it: not when the generation is activated, but when it boots, before it is looked at.
 _NO_NETWORK = """{ pkgs, ... }:
 {
   systemd.services.no-driver = {
     wantedBy = [ "multi-user.target" ];
-    after = [ "network-online.target" ];
-    wants = [ "network-online.target" ];
+    after = [ "ipv6-from-metadata.service" ];
+    before = [ "converge-recover.service" ];
     unitConfig.ConditionPathExists = "!/run/converge/log";
     path = [ pkgs.iproute2 ];
     script = "ip link set dev eth0 down";

@@ -6,20 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.e2e.faults.declared import fault
-from tests.e2e.faults.host import Host
+from tests.e2e.faults.host import SILENCE, Host
 
-_FILL = """
 # Also what is reserved for root, as whom Nix builds.
-free=$(($(stat --file-system --format='%f * %S' /) / 1048576 - $1))
-fallocate -l "${free}M" /var/full
-[ "$1" != 0 ] || { dd if=/dev/zero of=/var/full-too bs=64k 2>/dev/null || :; }
+_FILL = """
+free=$(stat --file-system --format='%f %S' / | awk '{ print int($1 * $2 / 1048576) }')
+fallocate -l "$((free - $1))M" /var/full
 """
+_TO_THE_LAST_BYTE = "dd if=/dev/zero of=/var/full-too bs=4k 2>/dev/null || :"
 
 
 @contextmanager
 def full(host: Host, *, but: int = 0) -> Iterator[None]:
     """The host's disk is full, but for so many megabytes."""
-    host.shell(_FILL, str(but))
+    host.shell(_FILL, str(but or 64))
+    if not but:
+        host.shell(_TO_THE_LAST_BYTE)
     try:
         yield
     finally:
@@ -60,8 +62,8 @@ def test_in_build(host: Host) -> None:
 
 @fault(
     "a disk that fills up to the last byte",
-    "before activation, while Plex's databases are copied",
-    "…",
+    "in activation",
+    "not even the acknowledgement finds room: `up` says so, and the host goes back",
 )
 def test_in_activation(host: Host) -> None:
     before = host.system()
@@ -71,6 +73,31 @@ def test_in_activation(host: Host) -> None:
         with full(host):
             pause.over()
             said, _ = process.communicate()
+            host.until_idle()
             assert host.system() == before
             assert host.rows() == host.films
     assert process.returncode != 0, said
+    assert "No space left on device" in said
+
+
+@fault(
+    "a disk that fills up to the last byte",
+    "while Plex's databases are copied for a newer one",
+    "it cannot migrate them; the host goes back, and puts them back without a byte to write",
+)
+def test_in_a_migration(host: Host) -> None:
+    before = host.system()
+    host.newer_plex()
+    host.shorter('await 90 "plex is active"')
+    host.shorter(SILENCE)
+    pause = host.pause("database")
+    with host.running() as process:
+        pause.reached()
+        with full(host):
+            pause.over()
+            said, _ = process.communicate()
+            host.until_idle()
+            assert host.system() == before
+    assert process.returncode != 0, said
+    host.shell("systemctl restart plex")
+    assert host.rows() == host.films
