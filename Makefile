@@ -38,9 +38,17 @@ check: $(VENV)/.complete ## Format, lint, types, shell
 test: $(VENV)/.complete ## Everything that CI runs
 	@$(IN_VENV) -m tests
 
+.PHONY: test-fleet
+test-fleet: $(VENV)/.complete ## Three stacks made and kept by `python -m fleet`, one of them broken
+	@$(IN_VENV) -m tests fleet
+
 .PHONY: faults
 faults: $(VENV)/.complete ## Everything that was tried to break a host, a line for each fault that it withstood
 	@$(IN_VENV) -m tests faults
+
+.PHONY: test-edge
+test-edge: $(VENV)/.complete ## What visitors meet, with a scanner, a flood, and who takes a minute
+	@$(IN_VENV) -m tests edge
 
 .PHONY: test-unit
 test-unit: $(VENV)/.complete ## The quick tests alone
@@ -54,15 +62,32 @@ test-nixos: $(VENV)/.complete ## Hold the configuration against a real nixpkgs (
 test-vm: $(VENV)/.complete ## Boot the configuration in a virtual machine: takes Nix, KVM and a nixpkgs, as test-nixos
 	@NIXPKGS='$(NIXPKGS)' $(IN_VENV) -m tests.vm
 
+.PHONY: bench
+bench: $(VENV)/.complete ## What an `up` takes: with nothing to do, over a slow line, for several stacks; into docs/bench.md
+	@$(IN_VENV) -m benchmarks.up
+
+.PHONY: bench-media
+bench-media: $(VENV)/.complete ## What the mount's flags are worth, into docs/media-bench.md: 70 minutes (QUICK=1: 5, nothing written)
+	@$(IN_VENV) -m benchmarks.media $(if $(QUICK),--quick)
+
 .PHONY: pins
 pins: $(VENV)/.complete ## Fill in open hashes, into nix/pins.local.json (ARCHITECTURE=aarch64, RELEASE=26.11: also those)
 	@$(IN_VENV) -m components.make_pins $(ARCHITECTURE:%=--architecture=%) $(RELEASE:%=--release=%)
+
+.PHONY: ssh-key
+ssh-key: $(VENV)/.complete ## One of the stack's SSH keys as its host keeps it (KEY=deploy or KEY=host), from its exported state
+	@$(IN_VENV) -m components.ssh_key $(KEY)
 
 .PHONY: requirements
 requirements: $(VENV)/.complete ## Pin requirements*.txt anew, with hashes
 	@set -- --python-version 3.11 --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links -q; \
 	$(VENV)/bin/uv pip compile "$$@" --upgrade requirements.in -o requirements.txt && \
 	$(VENV)/bin/uv pip compile "$$@" --upgrade -c requirements.txt requirements-dev.in -o requirements-dev.txt
+
+.PHONY: docs
+docs: $(VENV)/.complete ## Make docs/configuration.md of Pulumi.yaml, and draw docs/architecture.dot (takes graphviz)
+	@$(IN_VENV) -m components.make_reference
+	@dot -Tsvg docs/architecture.dot -o docs/architecture.svg
 
 .PHONY: venv
 venv: $(VENV)/.complete ## The Python environment of the sandbox and the tests; prints its python

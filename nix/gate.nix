@@ -2,6 +2,10 @@
 # of them claim an unclaimed server. nginx passes nothing on unless /run/plex-gate/open exists.
 { pkgs, ... }:
 {
+  environment.systemPackages = [
+    (pkgs.writeShellScriptBin "plex-claim" "exec sh ${./host/claim.sh}")
+  ];
+
   systemd.services.plex-gate = {
     description = "The way from nginx to a claimed Plex";
     wantedBy = [ "multi-user.target" ];

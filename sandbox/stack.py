@@ -75,14 +75,22 @@ def run(
     words: list[str], *, state: Path = STATE, capture: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run Pulumi inside the sandbox, its output to the terminal unless `capture` keeps it."""
-    return subprocess.run(
+    pipe = subprocess.PIPE if capture else None
+    with subprocess.Popen(
         inside.command(arguments(words, state), state),
         cwd=REPO,
         env=environment(state),
-        capture_output=capture,
+        stdout=pipe,
+        stderr=pipe,
         text=True,
-        check=False,
-    )
+    ) as process:
+        try:
+            out, err = process.communicate()
+        except KeyboardInterrupt:
+            # Pulumi has met the same Ctrl-C, and is left the time to write its state and give up its lock.
+            process.communicate()
+            raise
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
 def quietly(words: list[str], *, state: Path = STATE) -> str:

@@ -4,14 +4,14 @@
 set -eu
 
 held=/var/lib/media/held-${2#*:}
-listing=$(mktemp -p /run) # where there is room on a full disk, too
+listing=$(mktemp -p "${RUNTIME_DIRECTORY:-/run}") # where there is room on a full disk, too
 trap 'rm -f "$listing"' EXIT
 
 status=0
 sh "$(dirname "$0")/opens.sh" "$1" "$2" "$listing" || status=$?
 [ "$status" = 0 ] || exit "$status"
 if [ -s "$listing" ]; then
-  mkdir -p "$(dirname "$held")" && touch "$held" || echo "$held cannot be written"
+  [ -e "$held" ] || { mkdir -p "$(dirname "$held")" && touch "$held"; } || echo "$held cannot be written"
 elif [ -e "$held" ]; then
   reason="$2 has held something and is empty now, so Plex is not started: it would take all films for deleted."
   reason="$reason If that is meant: sudo media-refresh --emptied"

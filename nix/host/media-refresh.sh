@@ -37,7 +37,7 @@ systemctl is-active --quiet media.service || {
 
 # Asked of the bucket itself: the mount would show an emptied one, and Plex drop its library.
 checked=0
-reason=$(sh "$(dirname "$0")/media-check.sh" /var/lib/secrets/rclone.conf "$remote") || checked=$?
+reason=$(sh "$(dirname "$0")/media-check.sh" "${CREDENTIALS_DIRECTORY:-/var/lib/secrets}/rclone.conf" "$remote") || checked=$?
 case $checked in
   0) ;;
   3)

@@ -7,7 +7,7 @@ set -eu
 
 remote=$1
 seconds=$2
-answered=$(mktemp -u -p /run media-watch.XXXXXX)
+answered=$(mktemp -u -p "$RUNTIME_DIRECTORY")
 trap 'rm -f "$answered"' EXIT
 
 # Not by `timeout`: who waits for a file system that hangs cannot always be killed, and would be waited for.
@@ -26,7 +26,7 @@ running() {
 
 pid=$(running) || exit 0
 ! listed || exit 0
-until reason=$(sh "$(dirname "$0")/opens.sh" /var/lib/secrets/rclone.conf "$remote"); do
+until reason=$(sh "$(dirname "$0")/opens.sh" "$CREDENTIALS_DIRECTORY/rclone.conf" "$remote"); do
   echo "<4>media-watch: the mount answers nothing for now, and $reason"
   [ ! -e "$answered" ] || exit 0
   sleep 5

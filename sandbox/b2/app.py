@@ -13,11 +13,15 @@ from starlette.routing import Route
 
 from sandbox.b2 import authorize, download, upload
 from sandbox.b2.calls import CALLS, Caller, Service
+from sandbox.b2.copy_calls import COPY_CALLS
 from sandbox.b2.errors import B2Error, bad_request, handle
 from sandbox.b2.hosts import hosts_for
 from sandbox.b2.keys import Key, KeyRing
-from sandbox.b2.shapes import entry_json
+from sandbox.b2.large_calls import LARGE_CALLS
+from sandbox.b2.shapes import entry_json, part_json
 from sandbox.b2.store import Store
+
+_CALLS = CALLS | LARGE_CALLS | COPY_CALLS
 
 
 def create_app(directory: Path) -> Starlette:
@@ -29,6 +33,7 @@ def create_app(directory: Path) -> Starlette:
     routes = [
         Route("/b2api/v{version:int}/b2_authorize_account", _authorize, methods=["GET", "POST"]),
         Route("/b2api/v{version:int}/b2_upload_file/{bucket}/{pod}", _upload, methods=["POST"]),
+        Route("/b2api/v{version:int}/b2_upload_part/{file}/{pod}", _upload_part, methods=["POST"]),
         Route("/b2api/v{version:int}/b2_download_file_by_id", _by_id, methods=["GET", "POST"]),
         Route("/b2api/v{version:int}/{call}", _call, methods=["GET", "POST"]),
         Route("/file/{bucket}/{name:path}", _by_name, methods=["GET"]),
@@ -48,7 +53,7 @@ async def _authorize(request: Request) -> Response:
 
 
 async def _call(request: Request) -> Response:
-    call = CALLS.get(request.path_params["call"])
+    call = _CALLS.get(request.path_params["call"])
     if call is None:
         raise bad_request(f"Unknown or unsupported call: {request.path_params['call']}")
     caller, body = _caller(request), await _body(request)
@@ -66,6 +71,15 @@ async def _upload(request: Request) -> Response:
         service.store, caller.key, bucket_id, request.headers, request.stream()
     )
     return JSONResponse(entry_json(service.keys.account_id, caller.version, bucket_id, version))
+
+
+async def _upload_part(request: Request) -> Response:
+    service, caller = _service(request), _caller(request)
+    file_id = request.path_params["file"]
+    part = await upload.receive_part(
+        service.store, caller.key, file_id, request.headers, request.stream()
+    )
+    return JSONResponse(part_json(file_id, part))
 
 
 async def _by_id(request: Request) -> Response:

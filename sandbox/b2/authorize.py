@@ -8,11 +8,11 @@ import binascii
 from sandbox.b2.errors import B2Error
 from sandbox.b2.hosts import Hosts
 from sandbox.b2.keys import Key, KeyRing
+from sandbox.b2.large import SMALLEST_PART_BYTES
 from sandbox.b2.shapes import Answer
 from sandbox.b2.store import Store
 
 _PART_BYTES = 100_000_000
-_SMALLEST_PART_BYTES = 5_000_000
 
 
 def credentials(header: str | None) -> tuple[str, str]:
@@ -31,7 +31,7 @@ def answer(store: Store, keys: KeyRing, key: Key, token: str, hosts: Hosts, vers
     """What a client of that version is told about its key and where to call."""
     common: Answer = {"accountId": keys.account_id, "authorizationToken": token}
     places: Answer = {
-        "absoluteMinimumPartSize": _SMALLEST_PART_BYTES,
+        "absoluteMinimumPartSize": SMALLEST_PART_BYTES,
         "apiUrl": hosts.api,
         "downloadUrl": hosts.download,
         "recommendedPartSize": _PART_BYTES,

@@ -181,24 +181,25 @@ _Model = TypeVar("_Model", bound=Request)
 Call = Callable[[Service, Caller, dict[str, object]], Answer]
 
 
-def _call(model: type[_Model], function: Callable[[Service, Caller, _Model], Answer]) -> Call:
+def taking(model: type[_Model], function: Callable[[Service, Caller, _Model], Answer]) -> Call:
+    """The call as a function of the JSON that it is asked with."""
     return lambda service, caller, body: function(service, caller, model.model_validate(body))
 
 
 CALLS: dict[str, Call] = {
-    "b2_list_buckets": _call(ListBuckets, list_buckets),
-    "b2_create_bucket": _call(CreateBucket, create_bucket),
-    "b2_delete_bucket": _call(BucketOnly, delete_bucket),
-    "b2_list_file_names": _call(ListNames, list_file_names),
-    "b2_list_file_versions": _call(ListNames, list_file_versions),
-    "b2_get_file_info": _call(FileOnly, get_file_info),
-    "b2_get_upload_url": _call(BucketOnly, get_upload_url),
-    "b2_hide_file": _call(HideFile, hide_file),
-    "b2_delete_file_version": _call(DeleteVersion, delete_file_version),
-    "b2_get_download_authorization": _call(ShareFiles, get_download_authorization),
-    "b2_create_key": _call(CreateKey, create_key),
-    "b2_list_keys": _call(ListBuckets, list_keys),
-    "b2_delete_key": _call(DeleteKey, delete_key),
+    "b2_list_buckets": taking(ListBuckets, list_buckets),
+    "b2_create_bucket": taking(CreateBucket, create_bucket),
+    "b2_delete_bucket": taking(BucketOnly, delete_bucket),
+    "b2_list_file_names": taking(ListNames, list_file_names),
+    "b2_list_file_versions": taking(ListNames, list_file_versions),
+    "b2_get_file_info": taking(FileOnly, get_file_info),
+    "b2_get_upload_url": taking(BucketOnly, get_upload_url),
+    "b2_hide_file": taking(HideFile, hide_file),
+    "b2_delete_file_version": taking(DeleteVersion, delete_file_version),
+    "b2_get_download_authorization": taking(ShareFiles, get_download_authorization),
+    "b2_create_key": taking(CreateKey, create_key),
+    "b2_list_keys": taking(ListBuckets, list_keys),
+    "b2_delete_key": taking(DeleteKey, delete_key),
 }
 
 

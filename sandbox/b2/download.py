@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import quote
 
 from starlette.responses import FileResponse, Response
 
+from sandbox.b2 import ranges
 from sandbox.b2.errors import B2Error
 from sandbox.b2.store import Store, Version
 
@@ -18,8 +18,8 @@ class _Bytes(FileResponse):
 def respond(store: Store, version: Version, asked_range: str | None) -> Response:
     """The bytes, or the ones asked for. Raises B2Error for a range that is not in the file."""
     if version.action != "upload":
-        raise B2Error(404, "not_found", f"File is hidden: {version.name}")
-    _check_range(asked_range, version.size)
+        raise B2Error(404, "not_found", f"File is hidden or not finished: {version.name}")
+    ranges.span(asked_range, version.size)
     headers = {
         "X-Bz-File-Id": version.id,
         "X-Bz-File-Name": quote(version.name),
@@ -31,12 +31,3 @@ def respond(store: Store, version: Version, asked_range: str | None) -> Response
     return _Bytes(
         store.content(version), headers=headers, media_type=version.content_type or "text/plain"
     )
-
-
-def _check_range(asked: str | None, size: int) -> None:
-    """B2 knows one range of bytes, and passes over what it cannot read."""
-    found = re.fullmatch(r"bytes=(\d+)-(\d*)", asked or "")
-    if found and (int(found[1]) >= size or (found[2] and int(found[2]) < int(found[1]))):
-        raise B2Error(
-            416, "range_not_satisfiable", "The Range in the request is outside the file's size"
-        )

@@ -68,3 +68,45 @@ class CreateKey(Request):
 
 class DeleteKey(Request):
     application_key_id: str
+
+
+class StartLargeFile(Request):
+    bucket_id: str
+    file_name: str
+    content_type: str
+    file_info: dict[str, str] | None = None
+
+
+class ListParts(Request):
+    file_id: str
+    start_part_number: int = 1
+    max_part_count: int = Field(default=100, ge=1, le=1000)
+
+
+class ListUnfinished(Request):
+    bucket_id: str
+    name_prefix: str | None = None
+    start_file_id: str | None = None
+    max_file_count: int = Field(default=100, ge=1, le=100)
+
+
+class FinishLargeFile(Request):
+    file_id: str
+    part_sha1_array: list[str]
+
+
+class CopyFile(Request):
+    source_file_id: str
+    destination_bucket_id: str | None = None
+    file_name: str
+    range: str | None = None
+    metadata_directive: Literal["COPY", "REPLACE"] = "COPY"
+    content_type: str | None = None
+    file_info: dict[str, str] | None = None
+
+
+class CopyPart(Request):
+    source_file_id: str
+    large_file_id: str
+    part_number: int
+    range: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sandbox.b2.keys import Key
+from sandbox.b2.large import Part
 from sandbox.b2.listing import Entry, Folder
 from sandbox.b2.store import Bucket
 
@@ -39,6 +40,17 @@ def entry_json(account_id: str, version: int, bucket_id: str, entry: Entry) -> A
     }
     size = {"size": answer["contentLength"]} if version == 1 else {}
     return {**common, **answer, **size}
+
+
+def part_json(file_id: str, part: Part) -> Answer:
+    return {
+        "fileId": file_id,
+        "partNumber": part.number,
+        "contentLength": part.size,
+        "contentSha1": part.sha1,
+        "contentMd5": None,
+        "uploadTimestamp": part.uploaded,
+    }
 
 
 def bucket_json(account_id: str, bucket: Bucket) -> Answer:

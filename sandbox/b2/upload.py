@@ -1,4 +1,4 @@
-"""b2_upload_file: a whole file in one request."""
+"""b2_upload_file and b2_upload_part: a whole file, or a part of a large one, in one request."""
 
 from __future__ import annotations
 
@@ -6,16 +6,29 @@ import hashlib
 import mimetypes
 import re
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from sandbox.b2 import large
 from sandbox.b2.errors import B2Error, bad_request
 from sandbox.b2.keys import Key
+from sandbox.b2.large import Part
 from sandbox.b2.names import check_file_name
 from sandbox.b2.store import Store, Version
 
 _INFO = "x-bz-info-"
 _HEX_LENGTH = 40
+
+
+@dataclass(frozen=True)
+class _Arrived:
+    """Bytes that came with the SHA-1 that was said."""
+
+    path: Path
+    size: int
+    sha1: str
 
 
 async def receive(
@@ -29,27 +42,54 @@ async def receive(
     name = check_file_name(unquote(_header(headers, "x-bz-file-name")))
     key.require("writeFiles", bucket_id, name)
     store.bucket(bucket_id)
+    async with _arriving(store, bucket_id, headers, body) as arrived:
+        return store.upload(
+            bucket_id,
+            name,
+            arrived.path,
+            size=arrived.size,
+            sha1=arrived.sha1,
+            content_type=content_type(headers.get("content-type", ""), name),
+            info={k[len(_INFO) :]: unquote(v) for k, v in headers.items() if k.startswith(_INFO)},
+        )
+
+
+async def receive_part(
+    store: Store, key: Key, file_id: str, headers: Mapping[str, str], body: AsyncIterator[bytes]
+) -> Part:
+    """Adds the request's body to a large file. Raises as `receive` does."""
+    started = store.active(file_id)
+    key.require("writeFiles", started.bucket_id, started.name)
+    number = large.part_number(_header(headers, "x-bz-part-number"))
+    async with _arriving(store, started.bucket_id, headers, body) as arrived:
+        return large.add_part(store, file_id, number, arrived.path, arrived.sha1)
+
+
+def content_type(asked: str, name: str) -> str:
+    """The type that is kept: b2/x-auto leaves it to the name."""
+    if asked != "b2/x-auto":
+        return asked or "application/octet-stream"
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+@asynccontextmanager
+async def _arriving(
+    store: Store, bucket_id: str, headers: Mapping[str, str], body: AsyncIterator[bytes]
+) -> AsyncIterator[_Arrived]:
+    """The body on disk, for as long as it takes to make something of it."""
     expected = _header(headers, "x-bz-content-sha1")
-    arrived = store.incoming(bucket_id)
+    path = store.incoming(bucket_id)
     try:
-        size, sha1 = await _write(arrived, body, at_end=expected == "hex_digits_at_end")
+        size, sha1 = await _write(path, body, at_end=expected == "hex_digits_at_end")
         if expected == "hex_digits_at_end":
             sha1, expected = sha1.split()
         if expected == "do_not_verify":
             expected = sha1
         if expected.removeprefix("unverified:") != sha1:
             raise bad_request("Sha1 did not match data received")
-        return store.upload(
-            bucket_id,
-            name,
-            arrived,
-            size=size,
-            sha1=sha1,
-            content_type=_content_type(headers.get("content-type", ""), name),
-            info={k[len(_INFO) :]: unquote(v) for k, v in headers.items() if k.startswith(_INFO)},
-        )
+        yield _Arrived(path, size, sha1)
     finally:
-        arrived.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 async def _write(path: Path, body: AsyncIterator[bytes], *, at_end: bool) -> tuple[int, str]:
@@ -76,9 +116,3 @@ def _header(headers: Mapping[str, str], name: str) -> str:
     if not value:
         raise B2Error(400, "bad_request", f"Missing header: {name}")
     return value
-
-
-def _content_type(asked: str, name: str) -> str:
-    if asked != "b2/x-auto":
-        return asked or "application/octet-stream"
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"

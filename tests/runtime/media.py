@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio.to_thread
-import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from components.storage import rclone_conf
@@ -21,6 +20,7 @@ from sandbox.b2.app import create_app
 from sandbox.b2.calls import Service
 from sandbox.b2.errors import B2Error
 from sandbox.b2.keys import Key
+from sandbox.b2.link import Linked
 from tests import stack
 from tests.runtime.lone_host import Host
 
@@ -74,7 +74,8 @@ class Bucket:
 
     def __init__(self, directory: Path) -> None:
         app = create_app(directory)
-        self.door = Door(app)
+        self.linked = Linked(app)
+        self.door = Door(self.linked)
         service: Service = app.state.service
         settings = stack.settings_of()
         self._store, self._keys = service.store, service.keys
@@ -185,18 +186,22 @@ class Mount:
 
     def await_that(self, name: str, *values: str) -> None:
         """Wait until the unit is as it should be."""
-        for _ in range(300):
-            if self.show(name) in values:
-                return
+        deadline = time.monotonic() + 60
+        while (shown := self.show(name)) not in values:
+            assert time.monotonic() < deadline, f"{name} is {shown}\n{self.host.journal('media')}"
             threading.Event().wait(0.05)
-        pytest.fail(f"{name} is {self.show(name)}\n{self.host.journal('media')}")
 
 
 def configure(on: Host, **overrides: object) -> None:
     """Let the host have the units and commands around the mount of the configuration with these values."""
     texts = {unit.replace(".", "-"): f'config.systemd.units."{unit}".text' for unit in UNITS}
     # Plex does not wait for its library here.
+    texts["fuse"] = 'config.environment.etc."fuse.conf".text'
     built = on.build(texts, libraryBackup=False, **overrides)
+    on.write("/etc/fuse.conf", on.ok("cat", built.pop("fuse")))
+    # As NixOS has it, where no program in the store can start as root.
+    on.ok("mkdir", "-p", "/run/wrappers/bin")
+    on.ok("ln", "-sfn", "/usr/bin/fusermount3", "/run/wrappers/bin/fusermount3")
     for unit, path in zip(UNITS, built.values(), strict=True):
         on.unit(unit, path)
     sooner = "[Service]\nRestartSec=1\n"

@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.runtime.lone_host import Host, host, skip_reason
+from tests.runtime.lone_host import Host, host
 from tests.runtime.media import PORT, Bucket, Mount, await_true, configure, hand_over
-
-pytestmark = pytest.mark.skipif(skip_reason() is not None, reason=skip_reason() or "")
 
 _BOTH = {"Films/Nosferatu (1922)/Nosferatu – Symphonie.mkv", "Music/Ärger.flac"}
 _EMPTIED = "b2:films-and-music has held something and is empty now, so Plex is not started"
@@ -53,6 +51,7 @@ def plex_runs(mount: Mount) -> bool:
 
 
 def said(mount: Mount, unit: str, since: str) -> str:
+    mount.host.ok("journalctl", "--sync")
     return mount.host.ok("journalctl", "-u", unit, "-o", "cat", f"--after-cursor={since}")
 
 

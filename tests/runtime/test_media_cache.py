@@ -7,10 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.runtime.lone_host import Host, host, skip_reason
+from tests.runtime.lone_host import Host, host
 from tests.runtime.media import PORT, Bucket, Mount, configure, hand_over
-
-pytestmark = pytest.mark.skipif(skip_reason() is not None, reason=skip_reason() or "")
 
 _MIB = 1 << 20
 _DISK = 20480 * _MIB

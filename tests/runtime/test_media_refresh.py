@@ -9,10 +9,8 @@ from functools import partial
 
 import pytest
 
-from tests.runtime.lone_host import Host, host, skip_reason
+from tests.runtime.lone_host import Host, host
 from tests.runtime.media import PORT, Bucket, Mount, await_true, configure, hand_over
-
-pytestmark = pytest.mark.skipif(skip_reason() is not None, reason=skip_reason() or "")
 
 
 @pytest.fixture(scope="module")
