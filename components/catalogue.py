@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Protocol
 
 import pulumi
 from hcloud.server_types import BoundServerType
@@ -14,6 +15,17 @@ MINIMUM_DISK_GB = 40
 MINIMUM_MEMORY_GB = 3
 _SYSTEM_GB = 17  # NixOS with a few generations, swap, Plex's library, and room to build
 _BY_HETZNERS_NAME = {"x86": "x86_64", "arm": "aarch64"}
+
+
+class Wanted(Protocol):
+    """What decides which server types do: a stack's settings, or what is known of them so far."""
+
+    @property
+    def server_type(self) -> str: ...
+    @property
+    def location(self) -> str: ...
+    @property
+    def cache_gigabytes(self) -> int: ...
 
 
 class ServerTypeError(pulumi.RunError):
@@ -71,31 +83,31 @@ def _check(settings: Settings) -> None:
         raise ServerTypeError(f"serverType: {fault}")
 
 
-def unfit(types: list[BoundServerType], settings: Settings, now: datetime) -> str | None:
-    """Why the stack's server type does not do, with those that would; or None."""
-    found = next((each for each in types if each.name == settings.server_type), None)
-    fault = "there is no such type" if found is None else _fault(found, settings, now)
+def unfit(types: list[BoundServerType], wanted: Wanted, now: datetime) -> str | None:
+    """Why a server type does not do, with those that would; or None."""
+    found = next((each for each in types if each.name == wanted.server_type), None)
+    fault = "there is no such type" if found is None else _fault(found, wanted, now)
     if fault is None:
         return None
     fit = [
         each
         for each in types
-        if architecture.of(str(each.name)) == settings.architecture
-        and _fault(each, settings, now) is None
+        if architecture.of(str(each.name)) == architecture.of(wanted.server_type)
+        and _fault(each, wanted, now) is None
     ]
     fit.sort(key=lambda each: (each.memory or 0, each.disk or 0))
     would = ", ".join(str(each.name) for each in fit[:4]) or "none"
-    return f"{settings.server_type} in {settings.location}: {fault}. What would do there: {would}"
+    return f"{wanted.server_type} in {wanted.location}: {fault}. What would do there: {would}"
 
 
-def _fault(kind: BoundServerType, settings: Settings, now: datetime) -> str | None:
+def _fault(kind: BoundServerType, wanted: Wanted, now: datetime) -> str | None:
     named = architecture.of(str(kind.name))
     if _BY_HETZNERS_NAME.get(str(kind.architecture)) != named:
         return (
             f"Hetzner says its architecture is {kind.architecture}, but by its name it is {named}"
         )
     place = next(
-        (each for each in kind.locations or [] if each.location.name == settings.location), None
+        (each for each in kind.locations or [] if each.location.name == wanted.location), None
     )
     if place is None:
         return "it does not exist in this location"
@@ -109,9 +121,9 @@ def _fault(kind: BoundServerType, settings: Settings, now: datetime) -> str | No
         return f"its disk of {disk} GB is smaller than {MINIMUM_DISK_GB} GB"
     if memory < MINIMUM_MEMORY_GB:
         return f"its memory of {memory:g} GB is less than {MINIMUM_MEMORY_GB} GB"
-    if settings.cache_gigabytes + _SYSTEM_GB > disk:
+    if wanted.cache_gigabytes + _SYSTEM_GB > disk:
         return (
-            f"its disk of {disk} GB cannot hold cacheGigabytes = {settings.cache_gigabytes} "
+            f"its disk of {disk} GB cannot hold cacheGigabytes = {wanted.cache_gigabytes} "
             f"beside the {_SYSTEM_GB} GB that the system needs"
         )
     return None

@@ -24,7 +24,7 @@ _PLACEHOLDER = re.compile(
 )
 _FOLDER = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
 _KEY_ID = re.compile(r"[0-9a-fA-F]{12}|[0-9a-fA-F]{25}")
-_RESERVED_USERS = {"root", "plex", "nginx", "acme", "sshd", "nobody", "messagebus"}
+_RESERVED_USERS = {"root", "plex", "rclone", "nginx", "acme", "sshd", "nobody", "messagebus"}
 
 
 def _no_placeholder(value: str) -> str:
@@ -104,6 +104,15 @@ def application_key(value: SecretStr) -> SecretStr:
 
 def optional_application_key(value: SecretStr) -> SecretStr:
     return application_key(value) if value.get_secret_value() else value
+
+
+def optional_url(value: SecretStr) -> SecretStr:
+    url = value.get_secret_value()
+    if url and not re.fullmatch(r"https?://[!#-\[\]-~]+", url):
+        raise ValueError(
+            "not an address that begins with https://, and has neither spaces nor quotes"
+        )
+    return value
 
 
 def prefix(value: str) -> str:

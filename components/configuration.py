@@ -48,8 +48,12 @@ def files(settings: Settings, stack: str) -> dict[str, str]:
 
     It holds no secret, and no value that a preview does not know.
     """
-    ports = open_ports(lan=settings.plex_lan_ports)
+    ports = open_ports(lan=settings.plex_lan_ports, http3=settings.http3)
     templates: dict[str, dict[str, object]] = {
+        "confinement.nix": {
+            "library": settings.library_backup,
+            "read_only": settings.media_read_only,
+        },
         "firewall.nix": {"tcp_ports": numbers(ports, "tcp"), "udp_ports": numbers(ports, "udp")},
         "hardware.nix": {"architecture": settings.architecture},
         "library.nix": {
@@ -78,11 +82,12 @@ def files(settings: Settings, stack: str) -> dict[str, str]:
             "acme_email": settings.acme_email,
             "acme_staging": settings.acme_staging,
             "hsts_binds_names_below": settings.hsts_whole_zone or _below_its_zone(settings),
+            "http3": settings.http3,
             "tunnel": tunnel_command(settings),
         },
     }
     result = {"parameters": parameters(settings, stack)}
-    for path in sorted(NIX.glob("*.nix")):
+    for path in (*sorted(NIX.glob("*.nix")), NIX / "closed.html"):
         result[path.name] = path.read_text()
     for name, values in templates.items():
         result[name] = render(f"{name}.j2", values)

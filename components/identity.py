@@ -33,7 +33,7 @@ class SshIdentity(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["base64", "hex"]),
         )
         self.private_key = pulumi.Output.secret(seed.base64.apply(private_text))
-        self.public_key = pulumi.Output.unsecret(seed.base64.apply(_public_text))
+        self.public_key = pulumi.Output.unsecret(seed.base64.apply(public_text))
         self.register_outputs({"public_key": self.public_key})
 
 
@@ -48,6 +48,7 @@ def private_text(seed: str) -> str:
     )
 
 
-def _public_text(seed: str) -> str:
+def public_text(seed: str) -> str:
+    """The public key of 32 bytes in base64, one line in OpenSSH's format, without a comment."""
     public = _key(seed).public_key()
     return public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode("ascii")

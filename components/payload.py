@@ -11,7 +11,7 @@ _HEAD = """\
 set -eu
 umask 077
 payload=
-trap 'rm -rf "$payload"' EXIT # if this is cut short; what it runs in the end has the folder for its own
+trap 'rm -rf "$payload"' EXIT # if this fails; what it runs in the end has the folder for its own
 payload=$(mktemp -d {directory}/.payload.XXXXXX)
 """
 
@@ -20,6 +20,7 @@ def payload(files: Mapping[str, str], run: str, *, directory: str) -> str:
     """A script for bash that unpacks `files` and then runs one of them.
 
     It is plain text, a file after the other, so that Pulumi's previews show a changed line as a line.
+    Where it arrives in part, since a connection was cut, nothing of it is run.
     (Not for every sh: dash loses bytes where a line of a here-document begins as its end does.)
 
     Args:
@@ -41,7 +42,8 @@ def payload(files: Mapping[str, str], run: str, *, directory: str) -> str:
             raise ValueError(f"{path} holds the line {end!r}")
         parts.append(f"\ncat >\"$payload/{path}\" <<'{end}'\n{content}{end}\n")
     parts.append(f'\nexec sh "$payload/{run}" "$payload"\n')
-    return "".join(parts)
+    # A shell runs nothing of what stands in braces before it has read all of it.
+    return "".join(("{\n", *parts, "}\n"))
 
 
 def shell_assignments(values: Mapping[str, str]) -> str:

@@ -24,6 +24,7 @@ PUBLIC = (
     Port("tcp", 443, "HTTPS"),
     Port("icmp", None, "Path MTU and ping"),
 )
+HTTP3 = Port("udp", 443, "HTTP/3")
 # Plex's ports for a local network, as in NixOS's module. Not 32400: it is reached through nginx alone.
 LAN = (
     Port("tcp", 3005, "Plex Companion"),
@@ -38,9 +39,9 @@ LAN = (
 )
 
 
-def open_ports(*, lan: bool) -> tuple[Port, ...]:
-    """Every way into the server, SSH first; with Plex's local network ports or without."""
-    return (SSH, *PUBLIC, *(LAN if lan else ()))
+def open_ports(*, lan: bool, http3: bool) -> tuple[Port, ...]:
+    """Every way into the server, SSH first; with Plex's local network ports and with HTTP/3, or without."""
+    return (SSH, *PUBLIC, *((HTTP3,) if http3 else ()), *(LAN if lan else ()))
 
 
 def numbers(ports: Sequence[Port], protocol: Literal["tcp", "udp"]) -> list[int]:

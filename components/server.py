@@ -68,7 +68,10 @@ class PlexServer(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self, delete_before_replace=True, hooks=hooks)
         firewall = hcloud.Firewall(
             name,
-            rules=[_rule(port, settings) for port in open_ports(lan=settings.plex_lan_ports)],
+            rules=[
+                _rule(port, settings)
+                for port in open_ports(lan=settings.plex_lan_ports, http3=settings.http3)
+            ],
             labels=labels,
             opts=child,
         )

@@ -70,8 +70,11 @@ class Settings(BaseModel):
     backup_key_id: Annotated[str, AfterValidator(checks.optional(checks.key_id))]
     backup_application_key: Annotated[SecretStr, AfterValidator(checks.optional_application_key)]
 
+    notify_url: Annotated[SecretStr, AfterValidator(checks.optional_url)]
+
     plex_audiobooks: bool
     plex_lan_ports: bool
+    http3: bool
 
     cache_gigabytes: Annotated[int, Field(ge=0, le=10_000)]
     media_read_only: bool
@@ -183,6 +186,7 @@ _IN_OUR_WORDS = {
 _SECRET_KEYS = (
     f"{PROJECT}:b2ApplicationKey",
     f"{PROJECT}:backupApplicationKey",
+    f"{PROJECT}:notifyUrl",
     "hcloud:token",
 )
 _LONGEST_BUCKET = 63
@@ -194,7 +198,10 @@ def _library_bucket(media_bucket: str) -> str:
 
 def _declared_types() -> dict[str, str]:
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-    return {key: declaration["type"] for key, declaration in project["config"].items()}
+    # A provider's values for all stacks may stand there too, and have no type.
+    return {
+        key: declaration["type"] for key, declaration in project["config"].items() if ":" not in key
+    }
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

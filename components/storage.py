@@ -1,4 +1,4 @@
-"""Backblaze B2's credentials, and the password of the library's backups, as the files that the host has."""
+"""Backblaze B2's credentials, and what else is secret on the host, as the files that it has."""
 
 from __future__ import annotations
 
@@ -35,14 +35,13 @@ class StorageCredentials(pulumi.ComponentResource):
 
 
 def _files(settings: Settings, *, backup_password: str) -> dict[str, str]:
-    media = {"rclone.conf": rclone_conf(settings)}
-    if not settings.library_backup:
-        return media
-    return {
-        **media,
-        "backup.conf": backup_conf(settings),
-        "backup.password": f"{backup_password}\n",
-    }
+    files = {"rclone.conf": rclone_conf(settings)}
+    if settings.library_backup:
+        files["backup.conf"] = backup_conf(settings)
+        files["backup.password"] = f"{backup_password}\n"
+    if url := settings.notify_url.get_secret_value():
+        files["notify.conf"] = f'url = "{url}"\n'  # for curl
+    return files
 
 
 def rclone_conf(settings: Settings) -> str:

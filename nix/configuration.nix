@@ -9,6 +9,7 @@
     ./ssh.nix
     ./users.nix
     ./hardening.nix
+    ./confinement.nix
     ./system.nix
     ./memory.nix
     ./media.nix
@@ -16,6 +17,8 @@
     ./library.nix
     ./gate.nix
     ./web.nix
+    ./edge.nix
+    ./notify.nix
     ./converge.nix
     ./upgrades.nix
   ];

@@ -8,13 +8,19 @@ let
     "fe80::a9fe:a9fe"
   ];
 
-  # In a file of its own: NixOS 26.11 refuses the option by which 25.11 says it.
+  # In files of their own: later releases of NixOS refuse the options by which 25.11 says it.
   journal = pkgs.writeText "journald-limits.conf" ''
     [Journal]
     SystemMaxUse=500M
     RuntimeMaxUse=50M
     RateLimitIntervalSec=30s
     RateLimitBurst=2000
+  '';
+
+  resolver = pkgs.writeText "resolved-asks-alone.conf" ''
+    [Resolve]
+    LLMNR=no
+    MulticastDNS=no
   '';
 in
 {
@@ -111,6 +117,10 @@ in
   # A log that fills the disk or the memory, and a unit that drives out of it what the others say.
   environment.etc."systemd/journald.conf.d/limits.conf".source = journal;
   systemd.services.systemd-journald.restartTriggers = [ journal ];
+
+  # A resolver that answers neighbours, for names that nobody here has.
+  environment.etc."systemd/resolved.conf.d/asks-alone.conf".source = resolver;
+  systemd.services.systemd-resolved.restartTriggers = [ resolver ];
 
   # What a process had in its memory, Plex's token or B2's key, left on the disk by a crash. That it crashed is
   # still logged. (Without systemd's handler, the kernel would write the file where the process was.)

@@ -39,6 +39,7 @@ fi
   echo "drift: note: the last change has failed: $(jq -r .message "$state/status.json")"
 
 sh /etc/nixos/host/support.sh /etc/nixos/parameters
+sh /etc/nixos/host/certificate.sh /etc/nixos/parameters
 cat "$found"
 if [ -s "$found" ]; then
   echo "drift: \`pulumi up --replace '**::$(cat /var/lib/host/stack)-converge'\` brings the host back to what its stack says"

@@ -86,17 +86,13 @@ web() {
     return 1
   }
   case $answer in
-    "This Plex server has not been claimed yet"*) return 0 ;;
+    *"<title>This Plex server has not been claimed yet</title>"*) return 0 ;;
   esac
   ours=$(curl -fsS --max-time 10 http://127.0.0.1:32400/identity | machine)
   if [ -z "$ours" ] || [ "$(printf '%s\n' "$answer" | machine)" != "$ours" ]; then
     echo "an answer that is not ours: $(printf '%s' "$answer" | head -c 200)"
     return 1
   fi
-}
-
-trusted() {
-  curl -sS --max-time 10 --output /dev/null --resolve "$DOMAIN:443:127.0.0.1" "https://$DOMAIN/" 2>/dev/null
 }
 
 # A certificate's order may take its time, and is tried again.
@@ -170,8 +166,7 @@ for part; do
       # `restored` has said so, and that it is not this change's doing.
       systemctl is-failed --quiet plex-library.service || plex_serves
       await 20 "no unit has newly failed" none_newly_failed
-      trusted || say "warning: the certificate of $DOMAIN is not one that browsers trust; Let's Encrypt is asked again" \
-        "every 15 minutes, see journalctl -u acme-order-renew-$DOMAIN"
+      sh "$host/certificate.sh" "$configuration/parameters" | sed 's/^certificate: /health: /'
       for unit in $(failed_units); do
         say "warning: $unit had failed before this change"
       done

@@ -70,7 +70,7 @@ ln -s "$(basename "$nixpkgs")" /mnt/var/lib/nixpkgs/current
 
 step "configuration"
 mkdir -p /mnt/etc/nixos
-cp -R "$payload"/*.nix "$payload/host" "$payload/parameters" /mnt/etc/nixos/
+cp -R "$payload"/*.nix "$payload"/*.html "$payload/host" "$payload/parameters" /mnt/etc/nixos/
 # Arm servers have no BIOS.
 [ "$(uname -m)" != aarch64 ] && grub=$disk || grub=nodev
 cat >/mnt/etc/nixos/host.nix <<END

@@ -30,6 +30,16 @@ start() {
     sh -c 'log=$1; shift; { "$@"; } 2>&1 | tee "$log"' sh "$work/log" "$@"
 }
 
+# Waits for the unit to end, which it does right after its last word: whoever came in between would be told that
+# somebody is at work.
+await_end() {
+  rounds=0
+  while [ $rounds -lt 100 ] && at_work; do
+    sleep 0.1
+    rounds=$((rounds + 1))
+  done
+}
+
 # follow FROM prints the log from that byte on as it grows, and every half minute of silence that the work goes
 # on, until its last line is an end or nobody writes it any more. What waits has ended too, unless it was
 # waiting already where the log is taken up.
@@ -50,7 +60,10 @@ follow() {
     fi
     printed=$size
     case $last in
-      "$name: done: "* | "$name: failed: "*) return 0 ;;
+      "$name: done: "* | "$name: failed: "*)
+        await_end
+        return 0
+        ;;
       "$name: waiting: "*) [ "$1" != 0 ] || return 0 ;;
     esac
     [ "$active" = yes ] || return 0

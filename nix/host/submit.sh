@@ -18,6 +18,7 @@ digest=$(cd "$configuration" && find . -type f -print0 | sort -z | xargs -0 sha2
 
 # Of sessions that come at the same moment, one submits; the others meet its work.
 exec 9>/run/converge.lock
+chmod 600 /run/converge.lock # who may read it may hold it
 flock 9
 submitted=$(cat "$work/digest" 2>/dev/null || :)
 from=0

@@ -26,8 +26,13 @@ profile_back() {
   "$(readlink -e /nix/var/nix/gcroots/converge/default || readlink -f /run/booted-system)/bin/switch-to-configuration" boot
 }
 
+# One that looks at this moment, too: it would take the supervisor's end for its death.
+guard_off() {
+  systemctl stop converge-guard.timer converge-guard.service 2>/dev/null || :
+}
+
 end() {
-  systemctl stop converge-guard.timer 2>/dev/null || :
+  guard_off
   rm -f "$trial"
 }
 
@@ -38,7 +43,7 @@ case $1 in
     sync
     mv "$trial.new" "$trial"
     cp "$host/guard.sh" /run/converge/guard.sh
-    systemctl stop converge-guard.timer 2>/dev/null || :
+    guard_off
     # All that the steps of a change may take, and then some.
     systemd-run --quiet --collect --unit=converge-guard --on-active=15 --on-unit-inactive=15 \
       --timer-property=AccuracySec=1s sh /run/converge/guard.sh $(($(date +%s) + 20000 + $6))

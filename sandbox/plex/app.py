@@ -64,8 +64,9 @@ def create_app(preferences: Preferences, media: Path, database: Database) -> Sta
     def claim(request: Request) -> Response:
         if not visitor.is_at_the_machine(request):
             raise HTTPException(403, "A server is claimed from the machine that it runs on.")
-        if not re.fullmatch(r"claim-[A-Za-z0-9_-]{20}", request.query_params.get("token", "")):
-            raise HTTPException(400, "That is no claim token, or an old one.")
+        token = request.query_params.get("token", "")
+        if not re.fullmatch(r"claim-(?!expired)[A-Za-z0-9_-]{20}", token):
+            raise HTTPException(401, "That is no claim token, or an old one.")
         preferences.claim()
         return Response()
 

@@ -30,11 +30,13 @@ _OWN_HEADERS = {"connection", "content-length", "keep-alive", "server", "transfe
 
 
 @contextlib.asynccontextmanager
-async def serving(program: Path, folder: Path, authority: Authority) -> AsyncIterator[Starlette]:
+async def serving(
+    program: Path, folder: Path, authority: Authority, *, days: int = 90
+) -> AsyncIterator[Starlette]:
     """Runs Pebble on loopback, and gives the application that answers in Let's Encrypt's place.
 
     Pebble makes a new root at each start. All roots of this sandbox's life are kept in `folder`, see
-    `roots`.
+    `roots`. `days` is how long its certificates are good.
 
     Raises:
         RuntimeError: Pebble did not start; the log says why.
@@ -51,7 +53,9 @@ async def serving(program: Path, folder: Path, authority: Authority) -> AsyncIte
         "externalAccountBindingRequired": False,
         "keyAlgorithm": "ecdsa",
         "retryAfter": {"authz": 1, "order": 1},
-        "profiles": {"classic": {"description": "90 days", "validityPeriod": 90 * 24 * 3600}},
+        "profiles": {
+            "classic": {"description": f"{days} days", "validityPeriod": days * 24 * 3600}
+        },
     }
     write(folder / "pebble.json", json.dumps({"pebble": settings}, indent=1).encode())
     process = await asyncio.create_subprocess_exec(

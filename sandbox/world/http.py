@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Literal
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from sandbox.world.ca import Pair
 
@@ -32,7 +32,7 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: Starlette,
+    app: ASGIApp,
     *places: tuple[str, int],
     tls: Pair | None = None,
     lifespan: Literal["on", "off"] = "off",

@@ -44,6 +44,7 @@ SWITCHES = {
     "hstsWholeZone": st.booleans(),
     "plexAudiobooks": st.booleans(),
     "plexLanPorts": st.booleans(),
+    "http3": st.booleans(),
     "mediaReadOnly": st.booleans(),
     "autoUpgrade": st.booleans(),
     "autoUpgradeReboot": st.booleans(),

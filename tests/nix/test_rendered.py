@@ -16,6 +16,7 @@ from components import configuration
 from components.ports import numbers, open_ports
 from tests import stack
 from tests.nix.evaluation import EvaluationError, evaluate
+from tests.nix.programs import GIXY_MAY_FIND, gixy_finds
 from tests.stack import PUBLIC_KEY, REPO
 
 NIXPKGS = REPO / "sandbox" / "nixpkgs"
@@ -31,6 +32,7 @@ VARIANTS: dict[str, dict[str, object]] = {
         "backupPrefix": "servers/cinema",
         "plexAudiobooks": True,
         "plexLanPorts": True,
+        "http3": True,
         "cacheGigabytes": 10,
         "mediaReadOnly": False,
         "refreshMinutes": 5,
@@ -88,6 +90,8 @@ in
       inherit (location) proxyPass extraConfig return;
     }) site.locations;
   }) nginx.virtualHosts;
+  http = nginx.commonHttpConfig;
+  nginxConf = config.system.build.nginxConfig.text;
   acme = { inherit (config.security.acme.defaults) email server; };
   packages = map (package: package.name) config.environment.systemPackages;
   mount = config.systemd.services.media.serviceConfig;
@@ -198,7 +202,8 @@ def test_administrators_have_keys_and_no_password(name: str, hosts: dict[str, Ho
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_hosts_firewall_is_the_table_of_ports(name: str, hosts: dict[str, Host]) -> None:
-    ports = open_ports(lan=stack.settings_of(**VARIANTS[name]).plex_lan_ports)
+    settings = stack.settings_of(**VARIANTS[name])
+    ports = open_ports(lan=settings.plex_lan_ports, http3=settings.http3)
 
     assert sorted(hosts[name]["tcp"]) == sorted(numbers(ports, "tcp"))
     assert sorted(hosts[name]["udp"]) == sorted(numbers(ports, "udp"))
@@ -242,7 +247,9 @@ def test_it_is_closed_unless_the_gate_is_open(name: str, hosts: dict[str, Host])
                 path
             )
     assert locations["/"]["proxyPass"] == "http://127.0.0.1:32400"
-    assert "ssh -L 32400:127.0.0.1:32400" in locations["@closed"]["extraConfig"]
+    page = locations["= //closed.html"]
+    assert page["proxyPass"] is None
+    assert "internal;" in page["extraConfig"].splitlines()
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -333,21 +340,20 @@ def test_swap_is_a_file_that_the_installation_does_not_use(
     assert f"/mnt{swap['device']}" not in (REPO / "nix/host/install.sh").read_text()
 
 
-def hsts(host: Host, domain: str) -> str:
-    lines = host["sites"][domain]["extraConfig"].splitlines()
-    (line,) = [line for line in lines if "Strict-Transport-Security" in line]
-    return str(line)
+def hsts(host: Host) -> str:
+    (value,) = re.findall(r"map \$https \$hsts \{\n *on \"(.*)\";", host["http"])
+    return str(value)
 
 
 def test_a_zones_apex_binds_names_below_itself_only_if_it_is_told_to(
     hosts: dict[str, Host],
 ) -> None:
-    binding = 'Strict-Transport-Security "max-age=31536000; includeSubDomains; preload" always;'
-    assert binding in hsts(hosts["defaults"], "plex.films.sandbox")
-    assert binding in hsts(hosts["everything else"], "films.sandbox")
-    assert "includeSubDomains" not in hsts(hosts["arm"], "films.sandbox")
+    binding = "max-age=31536000; includeSubDomains; preload"
+    assert hsts(hosts["defaults"]) == binding
+    assert hsts(hosts["everything else"]) == binding
+    assert hsts(hosts["arm"]) == "max-age=31536000"
     # Whether it is an apex is not known here.
-    assert "includeSubDomains" not in hsts(hosts["next to nothing"], "plex.films.sandbox")
+    assert hsts(hosts["next to nothing"]) == "max-age=31536000"
 
 
 def test_the_mount_is_read_only_unless_told_otherwise(hosts: dict[str, Host]) -> None:
@@ -492,12 +498,19 @@ def test_a_failed_order_of_a_certificate_is_tried_again(name: str, hosts: dict[s
     assert order["unitConfig"]["StartLimitIntervalSec"] == 0
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_gixy_finds_nothing_else(name: str, hosts: dict[str, Host], tmp_path: Path) -> None:
+    # nixpkgs builds no nginx.conf in which its gixy finds something.
+    assert set(gixy_finds(hosts[name]["nginxConf"], tmp_path)) == GIXY_MAY_FIND
+
+
 @pytest.mark.parametrize("option", ["recommendedBrotliSettings", "additionalModules", "package"])
 def test_nginx_is_the_one_that_nixos_has_built_already(option: str) -> None:
     web = configuration.files(stack.settings_of(), "prod")["web.nix"]
 
-    # Any other would be compiled on the server.
-    assert not re.search(rf"\b{option} =", web)
+    # Any other would be compiled on the server, but for the one that NixOS has had for HTTP/3.
+    chosen = re.findall(rf"\b{option} = .*", web)
+    assert [each for each in chosen if not each.endswith(" pkgs.nginxQuic;")] == []
 
 
 def test_each_architecture_has_its_platform_its_console_and_its_boot_loader(

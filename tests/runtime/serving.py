@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 
 class _Server(uvicorn.Server):
@@ -24,7 +24,7 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def served(app: Starlette) -> Iterator[str]:
+def served(app: ASGIApp) -> Iterator[str]:
     """The application's URL on 127.0.0.1, without a slash at the end, while it is served."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         # Whoever still waits for an answer then never gets one.
@@ -35,7 +35,7 @@ def served(app: Starlette) -> Iterator[str]:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
-            assert server.listens.wait(10), "the application did not start"
+            assert server.listens.wait(60), "the application did not start"
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True

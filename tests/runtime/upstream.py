@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from tests.runtime.lone_host import Host
 
 FILM = bytes(range(256)) * 4096
-_LONG = 100 * len(FILM)
+LONG = 100 * len(FILM)
 
 
 class Upstream:
@@ -20,6 +20,7 @@ class Upstream:
     def __init__(self) -> None:
         self.met: list[str] = []
         self.goes_on = threading.Event()
+        self.began = threading.Event()
         self.held_up = threading.Event()
         self.ended = threading.Event()
 
@@ -45,8 +46,19 @@ class Upstream:
                     self.stream()
                 elif self.path == "/long":
                     self.long()
+                elif self.path == "/patient":
+                    self.patient()
+                elif self.path == "/poll":
+                    upstream.goes_on.wait(120)
+                    self.answer(200, b"something has happened")
                 elif self.path == "/film":
                     self.film()
+                elif self.path == "/upload":
+                    self.upload()
+                elif self.path == "/strict":
+                    self.answer(
+                        200, b"", X_Frame_Options="SAMEORIGIN", Referrer_Policy="no-referrer"
+                    )
                 else:
                     status = {"/missing": 404, "/busy": 503}.get(self.path, 200)
                     told = [[name.lower(), value] for name, value in self.headers.items()]
@@ -67,26 +79,39 @@ class Upstream:
                 span = f"bytes {first}-{last}/{len(FILM)}"
                 self.answer(206, FILM[first : last + 1], Content_Range=span)
 
+            def upload(self) -> None:
+                length = int(self.headers["Content-Length"])
+                first = self.rfile.read(5)
+                upstream.began.set()
+                self.answer(200, str(len(first + self.rfile.read(length - 5))).encode())
+
             def stream(self) -> None:
                 self.send_response(200)
                 self.send_header("Content-Length", "12")
                 self.end_headers()
                 self.wfile.write(b"first\n")
-                upstream.goes_on.wait(10)
+                upstream.goes_on.wait(60)
                 self.wfile.write(b"other\n")
 
             def long(self) -> None:
                 self.send_response(200)
-                self.send_header("Content-Length", str(_LONG))
+                self.send_header("Content-Length", str(LONG))
                 self.end_headers()
                 self.connection.settimeout(1)
                 try:
-                    for _ in range(_LONG // len(FILM)):
+                    for _ in range(LONG // len(FILM)):
                         self.wfile.write(FILM)
                 except TimeoutError:
                     upstream.held_up.set()
                 self.close_connection = True
                 upstream.ended.set()
+
+            def patient(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", str(LONG))
+                self.end_headers()
+                for _ in range(LONG // len(FILM)):
+                    self.wfile.write(FILM)
 
             def upgrade(self) -> None:
                 self.send_response(101)

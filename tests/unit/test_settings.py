@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 import yaml
@@ -83,7 +84,7 @@ def test_the_stack_to_copy_names_every_key_with_its_default() -> None:
     named = dict(re.findall(rf"^  (?:# )?{PROJECT}:(\w+): ?(.*)$", text, flags=re.MULTILINE))
 
     # Secrets are set by command, so that they are stored encrypted; `dns` stands for its other value.
-    by_command = {"b2ApplicationKey", "backupApplicationKey"}
+    by_command = {"b2ApplicationKey", "backupApplicationKey", "notifyUrl"}
     assert set(named) | by_command == set(stack.declared())
     for key in by_command:
         assert f"pulumi config set --secret {key}" in text
@@ -115,7 +116,7 @@ def test_the_sandboxs_stack_is_valid_with_the_sandboxs_own_secrets() -> None:
     secrets = {
         key for key, value in shipped.items() if isinstance(value, dict) and "secure" in value
     }
-    assert secrets == SECRET_KEYS
+    assert secrets == SECRET_KEYS - {f"{PROJECT}:notifyUrl"}
     values = {
         key.removeprefix(f"{PROJECT}:"): value
         for key, value in shipped.items()
@@ -250,6 +251,7 @@ ACCEPTED: dict[str, list[object]] = {
     "administrators": [{"alice": [f"  {PUBLIC_KEY}\n"], "bob-2": [PUBLIC_KEY, PUBLIC_KEY]}],
     "sshNetworks": [["198.51.100.0/24", "2001:db8::/32"]],
     "plexLanPorts": [True, False],
+    "http3": [True, False],
     "hstsWholeZone": [True, False],
 }
 
@@ -311,6 +313,17 @@ def test_a_value_of_another_kind_is_told_in_plain_words(
     (line,) = faults(**{key: value})
 
     assert words in line
+
+
+@pytest.mark.parametrize(
+    "url", ["ntfy.sh/films", "ftp://ntfy.sh/films", "https://", 'https://ntfy.sh/"', "https://a b"]
+)
+def test_an_address_that_is_none_is_not_shown(url: str) -> None:
+    (line,) = faults(notifyUrl=url)
+
+    assert line.startswith("notifyUrl: not an address that begins with https://")
+    assert line.endswith("(the value is not shown)")
+    assert faults(notifyUrl="https://ntfy.sh/films-7f3a") == []
 
 
 def test_the_two_parts_of_a_key_of_b2_are_told_apart() -> None:
@@ -415,6 +428,7 @@ def test_all_faults_are_reported_at_once() -> None:
         "backupKeyId",
         "b2ApplicationKey",
         "backupApplicationKey",
+        "notifyUrl",
         "hcloud",
         "nixosRelease",
     ]
@@ -594,3 +608,16 @@ def test_json_that_python_cannot_read_is_a_fault_of_its_key(deep: str) -> None:
     (line,) = faults_of(stack.config() | {f"{PROJECT}:cacheGigabytes": deep})
 
     assert line.startswith("cacheGigabytes: ")
+
+
+def test_a_providers_values_for_all_stacks_may_stand_in_pulumi_yaml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (REPO / "Pulumi.yaml").read_text()
+    (tmp_path / "Pulumi.yaml").write_text(
+        text.replace("\nconfig:\n", "\nconfig:\n  hcloud:pollInterval: 1s\n")
+    )
+    monkeypatch.setattr(settings, "ROOT", tmp_path)
+    pins = str(REPO / "tests/pins.json")
+
+    assert settings.parse(stack.config(pins=pins) | {"hcloud:pollInterval": "1s"}, SECRET_KEYS)

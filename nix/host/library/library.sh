@@ -13,6 +13,7 @@ Usage: sudo plex-library COMMAND
                 kept beside it until the next backup
   check         look through the repository for damage
   password      let this host in where the repository was made with another password
+  sole-password take away every other password that opens the repository
   start-empty   begin a new library where none can be brought back
   warnings      what is wrong with the backups, one line each; nothing if all is well
 
@@ -103,6 +104,7 @@ case $* in
     ;;
   check) follow plex-library-check.service ;;
   password) password ;;
+  sole-password) sole_password ;;
   start-empty) start_empty ;;
   warnings) warnings ;;
   # What the units do.

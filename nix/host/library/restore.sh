@@ -86,7 +86,6 @@ guard() {
 # Brings the chosen backup onto this host, as a whole or not at all.
 fetch() {
   size=$(($(field size) / 1000000 + 1))
-  install -d -m 755 -o plex -g plex /var/lib/plex
   rm -rf "$beside" "$whole"
   free=$(($(df --block-size=1 --output=avail /var/lib/plex | tail -n 1) / 1000000))
   [ "$free" -gt $((size + 100)) ] || fail 78 "the backup $(field id) has $size MB, and $free MB are free"
@@ -134,7 +133,7 @@ certificates() {
 
 start_empty() {
   [ ! -d "$library" ] || fail 78 "there is a library already, in $library"
-  install -d -m 755 -o plex -g plex /var/lib/plex "$library"
+  install -d -m 700 -o plex -g plex /var/lib/plex "$library"
   rm -f "$state/needs-nixpkgs"
   systemctl start --no-block plex.service
   echo "Plex begins a new library. The backups at $place stay for as long as any: \`sudo plex-library list\`"

@@ -22,6 +22,7 @@ let
       dig = pkgs.bind;
       nginxStable = pkgs.nginx;
       nginxMainline = pkgs.nginx;
+      nginxQuic = pkgs.nginx; # NixOS's own has QUIC since 26.05
       fuse = pkgs.fuse3;
       grub2_efi = pkgs.grub2;
     };

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,6 @@ from urllib.parse import parse_qs, unquote
 from xml.etree import ElementTree
 
 import anyio.to_thread
-import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from components.storage import backup_conf
@@ -33,6 +33,8 @@ DATABASE = f"{DATABASES}/com.plexapp.plugins.library.db"
 STATE = "/var/lib/library"
 PLEX = "1.42.26.05.5.0123456789ab"  # of the nixpkgs that the host has
 UNITS = ("", "-backup", "-check", "-restore", "-certificates")
+NOWHERE = 9  # a port on which nobody listens
+START_EMPTY = "`sudo plex-library start-empty` begins a new one on purpose"
 READ_ONLY = ("listBuckets", "listFiles", "readFiles")
 _CAPABILITIES = (*READ_ONLY, "writeFiles", "deleteFiles")
 
@@ -247,6 +249,15 @@ class Library:
         answer = self.host.ok("curl", "-fsS", "http://127.0.0.1:32400/identity")
         return ElementTree.fromstring(answer).attrib["machineIdentifier"]
 
+    def said(self, unit: str = "plex-library") -> str:
+        """The last that a unit has said itself."""
+        self.host.ok("journalctl", "--sync")
+        lines = self.host.ok(
+            *("journalctl", "-o", "cat", "--no-pager", "-t", "plex-library"),
+            *("-u", f"{unit}.service", "-n", "1"),
+        )
+        return lines.strip()
+
     def start_plex(self) -> bool:
         """Start Plex as a boot does; whether it runs then."""
         self.host.run("systemctl", "start", "plex.service")
@@ -261,19 +272,22 @@ class Library:
         active, sub = shown.split()
         return active, sub
 
+    def restarts(self, unit: str = "plex-library") -> int:
+        """How often systemd has started it again by itself."""
+        return int(self.host.ok("systemctl", "show", "-P", "NRestarts", unit))
+
     def await_state(self, active: str, unit: str = "plex-library") -> None:
-        for _ in range(400):
-            if self.state(unit)[0] == active:
-                return
+        deadline = time.monotonic() + 60
+        while self.state(unit)[0] != active:
+            said = f"{unit} is {self.state(unit)}\n{self.host.journal(unit)}"
+            assert time.monotonic() < deadline, said
             threading.Event().wait(0.05)
-        pytest.fail(f"{unit} is {self.state(unit)}\n{self.host.journal(unit)}")
 
     def await_that(self, what: Callable[[], bool]) -> None:
-        for _ in range(400):
-            if what():
-                return
+        deadline = time.monotonic() + 60
+        while not what():
+            assert time.monotonic() < deadline, self.host.journal("plex-library*")
             threading.Event().wait(0.05)
-        pytest.fail(self.host.journal("plex-library*"))
 
     def new_server(self) -> None:
         """Another server in the place of this one: the secrets are there, and nothing else."""

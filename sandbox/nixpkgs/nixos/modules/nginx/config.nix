@@ -119,10 +119,18 @@ let
             ++ lib.optional v.reuseport "reuseport"
             ++ lib.optional l.proxyProtocol "proxy_protocol"
             ++ l.extraParameters;
+          # For packets, what is about connections means nothing.
+          packetWords =
+            [ "quic" ]
+            ++ lib.optional v.default "default_server"
+            ++ lib.optional v.reuseport "reuseport";
+          listen =
+            words:
+            "listen ${l.addr}${optionalString (l.port != null) ":${toString l.port}"}${
+              concatMapStrings (word: " ${word}") words
+            };\n";
         in
-        "listen ${l.addr}${optionalString (l.port != null) ":${toString l.port}"}${
-          concatMapStrings (word: " ${word}") words
-        };\n";
+        optionalString (l.ssl && v.quic) (listen packetWords) + listen words;
       names = lib.concatStringsSep " " ([ v.serverName ] ++ v.serverAliases);
       challenge =
         optionalString
@@ -159,6 +167,10 @@ let
         ${concatMapStrings line (if v.forceSSL then lib.filter (l: l.ssl) listens else listens)}
         server_name ${names};
         ${optionalString (hasSSL && v.http2) "http2 on;"}
+        ${optionalString (hasSSL && v.quic) ''
+          http3 ${if v.http3 then "on" else "off"};
+          http3_hq ${if v.http3_hq then "on" else "off"};
+        ''}
         ${optionalString hasSSL ''
           ssl_certificate ${v.sslCertificate};
           ssl_certificate_key ${v.sslCertificateKey};
