@@ -69,7 +69,10 @@ def test_the_private_key_is_a_secret_and_the_public_one_is_not() -> None:
 
 
 def test_a_first_preview_knows_neither() -> None:
-    assert identity(preview=True).outputs["public"] == UNKNOWN
+    outputs = identity(preview=True).outputs
+
+    assert outputs["public"] == UNKNOWN
+    assert outputs["private"] == UNKNOWN
 
 
 def test_the_texts_are_the_same_at_every_run() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ import yaml
 from components.rendering import NIX
 from tests import program, stack
 from tests.program import IPV4, STACK, UNKNOWN, Registered, Run, Secret
-from tests.stack import APPLICATION_KEY, BACKUP_APPLICATION_KEY
+from tests.stack import APPLICATION_KEY, BACKUP_APPLICATION_KEY, NOTIFY_URL
 
 NAMES = ("install", "secrets", "converge")
-SECRETS = {"secrets/backup.conf", "secrets/backup.password", "secrets/rclone.conf"}
+SECRETS = {
+    f"secrets/{name}" for name in ("backup.conf", "backup.password", "notify.conf", "rclone.conf")
+}
 PASSWORD = program.seed(f"{STACK}-backup")
 
 
@@ -154,11 +157,12 @@ def test_secrets_travel_as_secrets(run: Run, name: str) -> None:
     assert f"key = {APPLICATION_KEY}\n" in files["secrets/rclone.conf"]
     assert f"key = {BACKUP_APPLICATION_KEY}\n" in files["secrets/backup.conf"]
     assert files["secrets/backup.password"] == f"{PASSWORD}\n"
+    assert files["secrets/notify.conf"] == f'url = "{NOTIFY_URL}"\n'
 
 
 @pytest.mark.parametrize("name", ["install", "secrets"])
 def test_without_backups_the_host_has_nothing_that_opens_them(name: str) -> None:
-    off = program.run(stack.config(libraryBackup=False))
+    off = program.run(stack.config(libraryBackup=False, notifyUrl=""))
 
     secrets = {path for path in files_in(stdin(off, name)) if path.startswith("secrets/")}
     assert secrets == {"secrets/rclone.conf"}
@@ -168,7 +172,7 @@ def test_the_configuration_holds_no_secret_and_travels_in_the_open(run: Run) -> 
     text = command(run, "converge").inputs["stdin"]
 
     assert isinstance(text, str)
-    for secret in (APPLICATION_KEY, BACKUP_APPLICATION_KEY, PASSWORD, "PRIVATE KEY"):
+    for secret in (APPLICATION_KEY, BACKUP_APPLICATION_KEY, NOTIFY_URL, PASSWORD, "PRIVATE KEY"):
         assert secret not in text
     assert str(run.one("SshKey").inputs["publicKey"]) not in text
     assert IPV4 not in text
@@ -191,7 +195,14 @@ def test_no_secret_is_anywhere_but_in_secrets(run: Run) -> None:
     in_the_open = repr([(each.urn, _open(each.inputs)) for each in run.resources]) + repr(
         _open(run.outputs)
     )
-    for secret in (APPLICATION_KEY, BACKUP_APPLICATION_KEY, PASSWORD, host_key, deploy_key):
+    for secret in (
+        APPLICATION_KEY,
+        BACKUP_APPLICATION_KEY,
+        NOTIFY_URL,
+        PASSWORD,
+        host_key,
+        deploy_key,
+    ):
         assert secret not in in_the_open
 
 
@@ -272,6 +283,22 @@ def test_every_nix_file_gets_there_and_is_imported(run: Run) -> None:
     assert ours == {path for path in files if path.endswith(".nix")}
     for name in ours - {"configuration.nix"}:
         assert f"./{name}" in files["configuration.nix"], name
+
+
+def test_an_installation_puts_all_of_the_configuration_in_place(run: Run, tmp_path: Path) -> None:
+    files = files_in(stdin(run, "converge"))
+    for name in files:
+        (tmp_path / "payload" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "payload" / name).touch()
+    target = tmp_path / "etc/nixos"
+    target.mkdir(parents=True)
+    script = (NIX / "host/install.sh").read_text().replace("/mnt/etc/nixos", str(target))
+    (copy,) = re.findall(r"^cp -R .*", script, re.MULTILINE)
+
+    subprocess.run(["sh", "-euc", f"payload={tmp_path}/payload\n{copy}"], check=True)
+
+    copied = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
+    assert set(files) <= copied
 
 
 def test_a_changed_time_zone_is_one_changed_line(run: Run) -> None:

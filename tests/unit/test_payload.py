@@ -66,7 +66,7 @@ def test_what_is_cut_short_leaves_nothing(tmp_path: Path) -> None:
         {"secrets/key": "one\ntwo\n", "run.sh": "touch ran\n"}, "run.sh", directory=str(tmp_path)
     )
 
-    for length in range(0, len(script) - len('"\n'), 7):
+    for length in range(len(script) - len("}\n") + 1):
         done = subprocess.run(
             ["bash", "-s"], cwd=tmp_path, input=script[:length].encode(), check=False
         )

@@ -1,0 +1,1 @@
+"""What an `up` takes: with nothing to do, over a slow line, and for several stacks at once."""
