@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import ChainMap
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -26,6 +27,7 @@ _PACKAGES = {
     "lego": "lego",
     "nginx": "nginx-light",
     "nix-instantiate": "nix-bin",
+    "nmap": "nmap",
     "openssl": "openssl",
     "rclone": "rclone",
     "shellcheck": "shellcheck",
@@ -33,15 +35,24 @@ _PACKAGES = {
 }
 _STAGES: dict[str, list[str]] = {
     "check": ["make", "--no-print-directory", "check"],
-    "unit": [sys.executable, "-m", "pytest", "-q", "tests/unit"],
+    "unit": [sys.executable, "-m", "pytest", "-q", "-rs", "tests/unit"],
     "nix": [sys.executable, "-m", "pytest", "-q", "tests/nix"],
-    "runtime": [sys.executable, "-m", "pytest", "-q", "-n3", "--dist=loadfile", "tests/runtime"],
+    "runtime": [
+        *(sys.executable, "-m", "pytest", "-q", "-n3", "--dist=loadfile"),
+        *("-m", "not heavy", "tests/runtime"),
+    ],
     "e2e": [sys.executable, "-m", "pytest", "-q", "tests/e2e/life"],
     "installation": [sys.executable, "-m", "pytest", "-q", "tests/e2e/installation"],
+    "fleet": [sys.executable, "-m", "pytest", "-q", "tests/e2e/fleet"],
     "quick-faults": [sys.executable, "-m", "pytest", "-q", "-m", "quick", "tests/e2e/faults"],
     "faults": [sys.executable, "-m", "pytest", "-q", "tests/e2e/faults"],
+    "edge": [
+        *(sys.executable, "-m", "pytest", "-q", "-rs", "tests/runtime/edge"),
+        *(f"tests/runtime/test_{part}.py" for part in ("certificate", "claim", "gate", "tunnel")),
+    ],
 }
-_BY_NAME_ONLY = {"faults"}
+_BY_NAME_ONLY = {"edge", "faults", "fleet"}
+_PACKAGES_OF = {"edge": {"testssl": "testssl.sh"}}
 
 # Those that run together mostly wait, and not for each other.
 _TURNS = (
@@ -49,7 +60,9 @@ _TURNS = (
     ("unit",),
     ("nix",),
     ("e2e", "installation", "quick-faults", "runtime"),
+    ("fleet",),
     ("faults",),
+    ("edge",),
 )
 
 
@@ -64,7 +77,8 @@ def main(names: list[str]) -> int:
     try:
         preflight.check()
         began = monotonic()
-        preflight.install(console.print, _PACKAGES)
+        of_stages = [_PACKAGES_OF.get(name, {}) for name in wanted]
+        preflight.install(console.print, dict(ChainMap(_PACKAGES, *of_stages)))
         toolchain.ensure(console.print)
     except SandboxError as error:
         console.print(f"tests: {error}", markup=False)

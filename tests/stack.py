@@ -16,12 +16,18 @@ PROJECT = "plex-on-nixos"
 
 APPLICATION_KEY = "K005bXVzaWNhbmRmaWxtc2FyZWhlcmU"
 BACKUP_APPLICATION_KEY = "K005dGhlbGlicmFyeXNiYWNrdXBzYXJl"
+NOTIFY_URL = "https://ntfy.films.sandbox/aTopicThatNobodyGuesses"
 TOKEN = "t0kenOfTheHetznerProjectThatNobodyShouldEverSeeInAnyOutputOrLog0"
 PUBLIC_KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGL1wHcnSLYWNIPKOD7AhKRR8yPRdpCkhEkSnA1sxOz4 alice@laptop"
 )
 SECRET_KEYS = frozenset(
-    {f"{PROJECT}:b2ApplicationKey", f"{PROJECT}:backupApplicationKey", "hcloud:token"}
+    {
+        f"{PROJECT}:b2ApplicationKey",
+        f"{PROJECT}:backupApplicationKey",
+        f"{PROJECT}:notifyUrl",
+        "hcloud:token",
+    }
 )
 
 # What has no default in Pulumi.yaml; the key for the backups, without which there are none; and pins that are
@@ -35,6 +41,7 @@ _GIVEN: dict[str, object] = {
     "b2ApplicationKey": APPLICATION_KEY,
     "backupKeyId": "0005a1b2c3d4e5f0000000002",
     "backupApplicationKey": BACKUP_APPLICATION_KEY,
+    "notifyUrl": NOTIFY_URL,
     "administrators": {"alice": [PUBLIC_KEY]},
     "pins": "tests/pins.json",
 }

@@ -179,14 +179,22 @@ if [ "$stage" = nothing ]; then
   exec sleep infinity
 fi
 
+# As udev has it everywhere, and not every computer that has no udev.
+mknod -m 666 dev/fuse c 10 229
+
 set --
 for node in dev/*; do
   set -- "$@" --bind="/run/$node:/$node"
 done
+# How much this computer has to do is not the machine's load. nspawn looks for what goes into /proc inside.
+mkdir sandbox
+mount --bind machine/firmware sandbox
+echo 0.08 0.03 0.01 1/99 99 >sandbox/loadavg
 # The machine's own network is its own to set up; the kernel's other settings stay as they are.
 export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
 exec systemd-nspawn --quiet --directory=/run/root --machine="$NAME" \
   --register=no --keep-unit --kill-signal=SIGRTMIN+4 --console=read-only \
   --network-namespace-path=/run/network --capability=CAP_NET_ADMIN --system-call-filter='~swapon swapoff' \
   --resolv-conf=off --timezone=off --link-journal=no \
-  --bind=/dev/fuse --bind=/run/disk:/dev/disk --bind=/run/machine/firmware:/run/sandbox "$@" "${init:---boot}"
+  --bind=/run/disk:/dev/disk --bind=/run/sandbox --bind-ro=/run/sandbox/loadavg:/proc/loadavg \
+  "$@" "${init:---boot}"

@@ -28,7 +28,7 @@ def boots(stack: Stack) -> list[str]:
 
 def until_booted(stack: Stack, *stages: str) -> None:
     """Wait until the server has booted all of these, in this order, and no more."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while boots(stack) != list(stages):
         assert time.monotonic() < deadline, (boots(stack), stack.world.logs())
         time.sleep(0.1)
@@ -50,11 +50,16 @@ def cut_power(stack: Stack) -> None:
     stack.world.api("POST", f"/servers/{stack.server()['id']}/actions/reset")
 
 
-def cut_sessions(stack: Stack) -> None:
-    """Break the SSH connections to the server, as a router does that has lost its memory."""
+def cut_sessions(stack: Stack) -> str:
+    """Break the SSH connections to the server, as a router does that has lost its memory.
+
+    Returns:
+        A line for each.
+    """
     address = stack.server()["public_net"]["ipv4"]["ip"]
     world = namespace(stack.world.state)
-    _run("ip", "netns", "exec", world, "ss", "--kill", "dst", address, "dport", "=", "22")
+    ss = ("ss", "--no-header", "--tcp", "--kill")
+    return _run("ip", "netns", "exec", world, *ss, "dst", address, "dport", "=", "22")
 
 
 def shell(stack: Stack, script: str, *arguments: str) -> str:
@@ -68,7 +73,7 @@ def shell(stack: Stack, script: str, *arguments: str) -> str:
 
 def until_up(stack: Stack) -> None:
     """Wait until everything that boots with the server's system has been started, well or not."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while True:
         with suppress(AssertionError):
             wait = "systemctl is-system-running --wait | grep -qx 'running\\|degraded'"
@@ -78,7 +83,7 @@ def until_up(stack: Stack) -> None:
         time.sleep(0.1)
 
 
-def until(stack: Stack, condition: str, seconds: int = 60) -> None:
+def until(stack: Stack, condition: str, seconds: int = 300) -> None:
     """Wait until a condition, a line of shell, holds on the server."""
     shell(stack, _UNTIL, str(seconds), condition)
 

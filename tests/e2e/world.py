@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,6 +57,17 @@ class World:
         done = self.curl(*words, f"http://127.0.0.1:{addresses.API_PORT}/v1{path}")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+    def left_at_hetzner(self, stack: str) -> dict[str, Any]:
+        """What there still is of a stack's, by its kind, and of any stack's in the zone."""
+        left = {}
+        for kind in ("servers", "primary_ips", "firewalls", "ssh_keys"):
+            found = self.api("GET", f"/{kind}?label_selector=stack={stack}")[kind]
+            if found:
+                left[kind] = found
+        records = self.api("GET", f"/zones/{credentials.ZONE}/rrsets")["rrsets"]
+        addresses = [each for each in records if each["type"] in ("A", "AAAA")]
+        return left | ({"rrsets": addresses} if addresses else {})
 
     def logs(self) -> str:
         """The ends of all logs, for a failed test's report."""
@@ -109,6 +122,20 @@ class World:
                 if "counter" in expression:
                     return int(expression["counter"]["packets"])
         raise AssertionError("no counter")
+
+
+@contextmanager
+def world_of_its_own(name: str) -> Iterator[World]:
+    """A world without a stack, apart from all others; taken down at the end, which leaves nothing."""
+    state = Path(f"/var/tmp/plex-on-nixos-{name}-{os.getpid()}")  # noqa: S108 - removed below
+    world = World(state, {**os.environ, "SANDBOX_STATE": str(state)})
+    try:
+        up = world.python("-m", "sandbox", "world")
+        assert up.returncode == 0, up.stdout + up.stderr + world.logs()
+        yield world
+    finally:
+        world.python("-m", "sandbox", "down")
+        shutil.rmtree(state, ignore_errors=True)
 
 
 COUNT_SSH = "tcp dport 22 tcp flags & (syn | ack) == syn counter accept"

@@ -13,6 +13,15 @@
         (final: previous: {
           iproute2 = previous.iproute2 or final.iproute;
           util-linux = previous.util-linux or final.utillinux;
+          nginxQuic =
+            previous.nginxQuic or (
+              final.nginx
+              // {
+                pname = "nginxQuic";
+                version = "1.27.0";
+                override = _: final.nginxQuic;
+              }
+            );
         })
       ];
     }

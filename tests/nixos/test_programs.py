@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.nix.programs import (
+    GIXY_MAY_FIND,
     gixy_finds,
     nft_refuses,
     nginx_refuses,
@@ -16,14 +17,7 @@ from tests.nix.programs import (
 from tests.nix.test_rendered import VARIANTS
 from tests.nixos.conftest import Evaluate
 
-# What gixy finds that is meant to be so.
-MEANT = {
-    # Films are long: Plex paces its streams itself, and nothing is to wait on this disk.
-    "proxy_buffering_off",
-    # NixOS leaves nginx at one worker; it passes on what one Plex sends.
-    "missing_worker_processes",
-}
-# What it finds of older NixOS, in what is NixOS's own.
+# What gixy finds of older NixOS, in what is NixOS's own.
 OF_OLD = {"ssl_stapling_without_resolver"}
 
 variants = pytest.mark.parametrize("name", VARIANTS)
@@ -57,7 +51,7 @@ def test_nginx_takes_its_configuration(name: str, real: Evaluate, tmp_path: Path
 @variants
 def test_gixy_finds_nothing_else(name: str, real: Evaluate, older: bool, tmp_path: Path) -> None:
     # nixpkgs lets gixy look at each nginx.conf, and builds none in which it finds something.
-    meant = MEANT | OF_OLD if older else MEANT
+    meant = GIXY_MAY_FIND | OF_OLD if older else GIXY_MAY_FIND
 
     found = set(gixy_finds(real(name).nginx, tmp_path))
     assert found <= meant

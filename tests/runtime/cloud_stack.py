@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
+from time import sleep
 from typing import Any
 
 import yaml
@@ -102,19 +104,41 @@ class CloudStack:
         self.api.faults.requests.clear()
         return requests
 
+    @contextmanager
+    def never_answered(self, then: Callable[[], None]) -> Iterator[None]:
+        """For one run: Hetzner never answers the order for a server; once it has it, `then` is called."""
+        self.api.faults.order(method="POST", path="/servers", do="never")
+        self.asked()
+
+        def wait() -> None:
+            while ("POST", "/servers") not in self.api.faults.requests:
+                sleep(0.05)
+            then()
+
+        waiting = Thread(target=wait)
+        waiting.start()
+        yield
+        waiting.join()
+
     def _run(self, *words: str, seen: Callable[[str], None] = lambda _line: None) -> str:
         own = ("--stack", NAME, "--config-file", str(self._configuration))
         return self.engine.run(*words, *own, seen=seen)
 
 
 @contextmanager
-def running(directory: Path, **values: object) -> Iterator[CloudStack]:
-    """A stack and an API with nothing in them; `values` are of the stack's configuration."""
+def running(
+    directory: Path, *, environment: Mapping[str, str] | None = None, **values: object
+) -> Iterator[CloudStack]:
+    """A stack and an API with nothing in them.
+
+    Args:
+        directory: where all of it is kept.
+        environment: what Pulumi is told besides.
+        values: of the stack's configuration.
+    """
     with hetzner_server.running(directory / "api") as api:
-        environment = {"HCLOUD_TOKEN": TOKEN}
-        stack = CloudStack(
-            api, Engine(directory / "pulumi", REPO, environment, passphrase=PASSPHRASE)
-        )
+        told = {"HCLOUD_TOKEN": TOKEN, **(environment or {})}
+        stack = CloudStack(api, Engine(directory / "pulumi", REPO, told, passphrase=PASSPHRASE))
         content = yaml.safe_load((REPO / f"Pulumi.{NAME}.yaml").read_text())
         del content["config"]["hcloud:token"]
         content["config"] |= {"hcloud:endpoint": api.url, "hcloud:pollInterval": "20ms"}

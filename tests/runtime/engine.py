@@ -83,3 +83,7 @@ class Engine:
     def interrupt(self) -> None:
         """Break the run off that is going on, as Ctrl-C does."""
         self._running[-1].send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End the run that is going on, as a power cut does."""
+        self._running[-1].kill()

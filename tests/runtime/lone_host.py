@@ -10,11 +10,13 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -46,14 +48,15 @@ mount -t overlay -o "lowerdir=$LAYERS,upperdir=$MACHINE/upper,workdir=$MACHINE/w
 # nspawn keeps locks and folders here.
 mount --bind "/run/netns/$NAME" network
 mount -t tmpfs -o mode=755 memory /run
+mknod -m 666 /run/fuse c 10 229 # as udev has it, and not every computer that has no udev
 export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
 exec systemd-nspawn --quiet --directory="$MACHINE/root" --machine="$NAME" --hostname=plex \\
   --register=no --keep-unit --kill-signal=SIGRTMIN+4 --console=read-only \\
   --network-namespace-path="$MACHINE/network" --capability=CAP_NET_ADMIN \\
-  --resolv-conf=off --timezone=off --link-journal=no --bind=/dev/fuse --boot
+  --resolv-conf=off --timezone=off --link-journal=no --bind=/run/fuse:/dev/fuse --boot
 """
 # Who the units run as. NixOS's activation makes them.
-_USERS = "useradd -r plex && useradd -r nginx"
+_USERS = "useradd -r plex && useradd -r nginx && useradd -r rclone"
 
 _T = TypeVar("_T")
 
@@ -100,6 +103,7 @@ class Host:
 
     def journal(self, unit: str) -> str:
         """What a unit has said."""
+        self.ok("journalctl", "--sync")
         return self.ok("journalctl", "-u", unit, "--no-pager", "-o", "cat")
 
     def build(self, expressions: dict[str, str], **overrides: object) -> dict[str, str]:
@@ -164,12 +168,13 @@ class Host:
 
     def await_port(self, address: str, port: int) -> None:
         """Wait until somebody listens there."""
-        for _ in range(200):
+        deadline = time.monotonic() + 60
+        while True:
             with suppress(ConnectionRefusedError):
                 self.connect(address, port).close()
                 return
+            assert time.monotonic() < deadline, f"nobody listens on {address}, port {port}"
             threading.Event().wait(0.05)
-        raise AssertionError(f"nobody listens on {address}, port {port}")
 
     @contextmanager
     def serving(self, app: ASGIApp, port: int) -> Iterator[None]:
@@ -186,7 +191,7 @@ class Host:
             thread = threading.Thread(target=server.run, args=([listener],))
             thread.start()
             try:
-                assert listens.wait(10), "the application did not start"
+                assert listens.wait(60), "the application did not start"
                 yield
             finally:
                 server.should_exit = True
@@ -195,12 +200,14 @@ class Host:
 
 @contextmanager
 def host(directory: Path, addresses: tuple[str, ...] = ()) -> Iterator[Host]:
-    """Boot a host, and leave nothing of it.
+    """Boot a host, and leave nothing of it. Where none can be booted the test is skipped, and says why.
 
     Args:
         directory: an empty folder for what it writes.
         addresses: of its own beside 127.0.0.1, such as `203.0.113.11/32`.
     """
+    if why := _skip_reason():
+        pytest.skip(why)
     name = f"plexsb-lone{os.getpid()}-{secrets.token_hex(2)}"
     layer, machine = directory / "layer", directory / "machine"
     for folder in ("root", "upper", "work"):
@@ -274,13 +281,15 @@ def _first(process: subprocess.Popen[bytes], console: Path) -> int:
     while process.poll() is None:
         with suppress(OSError, IndexError, ValueError):
             pid = int(children.read_text().split()[-1])
-            if Path(f"/proc/{pid}/root/run/systemd/private").exists():
+            # What prepares its mounts still sees this computer's /run.
+            systemd = Path(f"/proc/{pid}/comm").read_text() == "systemd\n"
+            if systemd and Path(f"/proc/{pid}/root/run/systemd/private").exists():
                 return pid
         threading.Event().wait(0.02)
     raise AssertionError(f"the host did not boot:\n{console.read_text()}")
 
 
-def skip_reason() -> str | None:
+def _skip_reason() -> str | None:
     """Why no host can be booted on this computer; None where it can."""
     if os.geteuid() != 0:
         return "boots a machine, which takes root"

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 """Seconds to wait for a line in the server's log."""
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Thread
-from time import sleep
 
 import pytest
 
@@ -36,24 +34,16 @@ def test_an_order_that_is_refused_is_left_to_the_next_run(stack: CloudStack) -> 
 
 
 def test_the_second_ctrl_c_ends_a_request_that_is_never_answered(stack: CloudStack) -> None:
-    stack.api.faults.order(method="POST", path="/servers", do="never")
-    stack.asked()
-
-    def first() -> None:
-        while ("POST", "/servers") not in stack.api.faults.requests:
-            sleep(0.05)
-        stack.engine.interrupt()
-
     def second(line: str) -> None:
         if line.startswith("^C received; cancelling"):
             stack.engine.interrupt()
 
-    waiting = Thread(target=first)
-    waiting.start()
-    with pytest.raises(RunFailed, match="Server sandbox creating \\(interrupted\\)"):
+    with (
+        stack.never_answered(stack.engine.interrupt),
+        pytest.raises(RunFailed, match="Server sandbox creating \\(interrupted\\)"),
+    ):
         # One at a time, so that nothing else is cut off.
         stack.up("--parallel", "1", seen=second)
-    waiting.join()
 
 
 def test_busy_and_slow_answers_are_waited_for_and_the_rest_is_made(stack: CloudStack) -> None:

@@ -13,11 +13,9 @@ from pathlib import Path
 import pytest
 
 from sandbox import toolchain
-from tests.runtime.lone_host import Host, host, skip_reason
+from tests.runtime.lone_host import Host, host
 from tests.runtime.sshd import Sshd, free_port
 from tests.runtime.stacks import CommandStack
-
-pytestmark = pytest.mark.skipif(skip_reason() is not None, reason=skip_reason() or "")
 
 METADATA = ("http://169.254.169.254/", "http://[fe80::a9fe:a9fe%25lo]/")
 WITHOUT_METADATA = """(import <nixpkgs/nixos> { configuration = {
@@ -294,7 +292,6 @@ def test_a_unit_that_floods_the_log_is_cut_short_and_no_other(
     lone.ok("systemd-run", "--wait", "--unit=flood", "seq", "40000")
     lone.ok("systemd-run", "--wait", "--unit=quiet", "echo", "heard")
 
-    lone.ok("journalctl", "--sync")
     # journald allows more where there is more room.
     assert 2000 <= len(re.findall(r"^\d+$", lone.journal("flood"), re.MULTILINE)) < 10000
     assert "heard" in lone.journal("quiet").splitlines()
@@ -321,11 +318,12 @@ def test_only_root_has_the_nix_daemon_work(lone: Host, built: dict[str, str]) ->
     lone.write("/etc/nix/nix.conf", lone.ok("cat", built["nix"]))
     lone.ok("systemd-run", "--unit=asked", "nix-daemon")
     ask = ("env", "HOME=/", "NIX_REMOTE=daemon", "nix-store", "--add", "/etc/hostname")
-    lone.ok("sh", "-c", "until [ -S /nix/var/nix/daemon-socket/socket ]; do sleep 0.05; done")
+    listens = "ss -Hlx | grep -q /nix/var/nix/daemon-socket/socket"
+    lone.ok("timeout", "50", "sh", "-c", f"until {listens}; do sleep 0.05; done")
 
     assert lone.ok(*ask).startswith("/nix/store/")
     for user in ("plex", "alice"):
         assert lone.run(*by(user, *ask)).returncode != 0
         refusal = f"user '{user}' is not allowed to connect to the Nix daemon"
         said = f'until journalctl -u asked | grep -q "{refusal}"; do sleep 0.05; done'
-        lone.ok("timeout", "10", "sh", "-c", said)
+        lone.ok("timeout", "50", "sh", "-c", said)

@@ -76,7 +76,7 @@ def test_a_page_is_no_json(api: Api) -> None:
 
 
 def test_a_slow_answer_is_a_right_one(api: Api) -> None:
-    api.faults.order(do="slow", seconds=0.3)
+    api.faults.order(do="slow", seconds=10)
     with pytest.raises(httpx.ReadTimeout):
         api.http.get("/servers", timeout=0.1)
     api.faults.order(do="slow", seconds=0.1)

@@ -10,9 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.runtime.lone_host import Host, host, skip_reason
-
-pytestmark = pytest.mark.skipif(skip_reason() is not None, reason=skip_reason() or "")
+from tests.runtime.lone_host import Host, host
 
 _UNITS = ("media", "nginx", "plex", "sshd")
 # As submit.sh starts the supervisor.

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.runtime.lone_host import Host, host, skip_reason
+from tests.runtime.lone_host import Host, host
 from tests.runtime.managed import PORT, UNIT, Change, Downloads, Managed, install
-
-pytestmark = pytest.mark.skipif(skip_reason() is not None, reason=skip_reason() or "")
 
 PROFILE = "/nix/var/nix/profiles/system"
 
@@ -223,6 +221,34 @@ def test_drift_tells_of_a_release_without_updates(managed: Managed) -> None:
     status, lines = drift(managed)
     assert status == 0
     assert lines[0].startswith("support: warning: NixOS 26.05 has had no updates since 2026-10-31")
+
+
+def test_drift_tells_of_a_certificate_that_nobody_trusts(managed: Managed) -> None:
+    change(managed, Change("one"))
+    own = [
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-subj",
+        "/CN=a",
+    ]
+    managed.host.ok("openssl", "req", *own, "-keyout", "/root/key.pem", "-out", "/root/own.pem")
+    server = ["openssl", "s_server", "-www", "-accept", "443", "-key", "/root/key.pem"]
+    managed.host.ok("systemd-run", "--unit=https", *server, "-cert", "/root/own.pem")
+    managed.host.await_port("127.0.0.1", 443)
+    try:
+        status, lines = drift(managed)
+    finally:
+        managed.host.ok("systemctl", "stop", "https")
+
+    assert status == 0
+    assert lines[0].startswith(
+        "certificate: warning: the certificate of plex.films.sandbox is not one that browsers trust"
+    )
+    assert lines[1:] == ["drift: none"]
 
 
 def test_drift_names_what_was_edited_added_and_rolled_back(managed: Managed) -> None:

@@ -9,10 +9,8 @@ import pytest
 
 from components import nixos
 from tests import stack
-from tests.runtime.lone_host import Host, host, skip_reason
+from tests.runtime.lone_host import Host, host
 from tests.runtime.media import RCLONE_CONF, Bucket, Mount, configure, hand_over, remote
-
-pytestmark = pytest.mark.skipif(skip_reason() is not None, reason=skip_reason() or "")
 
 _WRONG = remote().replace("key = K", "key = k")
 _OTHER = "another-bucket"

@@ -10,9 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from tests.runtime.lone_host import Host, host, skip_reason
-
-pytestmark = pytest.mark.skipif(skip_reason() is not None, reason=skip_reason() or "")
+from tests.runtime.lone_host import Host, host
 
 _CONFIG = 'builtins.readFile config.environment.etc."ssh/sshd_config".source'
 # The keys of the host, of an administrator (a user without a password) and, as the deploy key, of root.
@@ -64,6 +62,7 @@ rm -f /root/said
 $ssh -E /root/said -f -N -M -S /root/control -L "9000:$place" "$3"
 curl -s --max-time 20 http://127.0.0.1:9000/identity || :
 $ssh -q -S /root/control -O exit "$3"
+while ss -Hltn sport = :9000 | grep -q .; do sleep 0.05; done
 """
 
 

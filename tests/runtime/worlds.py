@@ -20,7 +20,7 @@ from sandbox.hetzner.state import mac
 from sandbox.paths import REPO, namespace
 from sandbox.world import network
 
-_START_SECONDS = 30
+_START_SECONDS = 120
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Card:
     world: World
     name: str
 
-    def run(self, *command: str, timeout: float = 20) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """A command in the machine's network, whose resolver and trust are the world's."""
         there = ["nsenter", f"--net=/run/netns/{self.name}", "unshare", "--mount", "sh", "-euc"]
         script = 'mount --bind "$1" /etc/resolv.conf; shift; exec "$@"'
@@ -45,17 +45,21 @@ class Card:
 
     def ask(self, url: str) -> str:
         """curl's answer; an error of HTTP's is one of curl's."""
-        done = self.run("curl", "-sS", "-f", "-m", "5", url)
+        done = self.run("curl", "-sS", "-f", "-m", "20", url)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def lease(self) -> dict[str, str]:
-        """What busybox's DHCP client is given, set up as systemd-networkd does; empty for nothing."""
+    def lease(self, tries: int = 30) -> dict[str, str]:
+        """What busybox's DHCP client is given, set up as systemd-networkd does; empty for nothing.
+
+        Args:
+            tries: how often it asks, a second apart.
+        """
         script = self.world.state / "udhcpc"
         script.write_text(_UDHCPC)
         script.chmod(0o755)
-        client = ["busybox", "udhcpc", "-i", "eth0", "-f", "-q", "-n", "-t", "3", "-T", "1"]
-        done = self.run(*client, "-s", str(script))
+        client = ["busybox", "udhcpc", "-i", "eth0", "-f", "-q", "-n", "-T", "1"]
+        done = self.run(*client, "-t", str(tries), "-s", str(script))
         return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
 
@@ -80,7 +84,7 @@ class World:
     def namespace(self) -> str:
         return namespace(self.state)
 
-    def run(self, *command: str, timeout: float = 20) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """A command as the sandbox's user runs it."""
         return subprocess.run(
             inside.command(list(command), self.state),
@@ -91,7 +95,7 @@ class World:
             timeout=timeout,
         )
 
-    def ok(self, *command: str, timeout: float = 20) -> str:
+    def ok(self, *command: str, timeout: float = 60) -> str:
         done = self.run(*command, timeout=timeout)
         assert done.returncode == 0, done.stderr
         return done.stdout

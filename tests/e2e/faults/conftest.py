@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 
 import pytest
 
@@ -15,21 +12,13 @@ from tests.e2e.faults import declared
 from tests.e2e.faults.host import Host
 from tests.e2e.faults.project import Project
 from tests.e2e.stack import Stack
-from tests.e2e.world import World
+from tests.e2e.world import World, world_of_its_own
 
 
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
-    """A world without a stack; taken down at the end."""
-    state = Path(f"/var/tmp/plex-on-nixos-faults-{os.getpid()}")  # noqa: S108 - removed below
-    world = World(state, {**os.environ, "SANDBOX_STATE": str(state)})
-    try:
-        up = world.python("-m", "sandbox", "world")
-        assert up.returncode == 0, up.stdout + up.stderr + world.logs()
+    with world_of_its_own("faults") as world:
         yield world
-    finally:
-        world.python("-m", "sandbox", "down")
-        shutil.rmtree(state, ignore_errors=True)
 
 
 _WELL = pytest.StashKey[bool]()

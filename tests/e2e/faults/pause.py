@@ -17,6 +17,10 @@ from tests.e2e.stack import Stack
 _SCRIPTS = {
     "database": ("nix/host/database.sh", 'mv "$trial.new" "$trial"\n'),
     "health": ("nix/host/health.sh", '      await 90 "sshd is active" active sshd.service\n'),
+    "secrets": (
+        "nix/host/try-secrets.sh",
+        "step health 900 sh /etc/nixos/host/health.sh service\n",
+    ),
     "default": ("nix/host/default.sh", 'if [ -z "$differences" ]; then\n'),
     "accept": ("nix/host/accept.sh", "# What drift.sh holds the host against.\n"),
 }
@@ -53,7 +57,7 @@ class Pause:
         """Edit the project.
 
         Args:
-            step: build, database, activate, health, default or accept.
+            step: build, database, activate, health, default or accept; or secrets, their health.
         """
         self._stack = stack
         name = f"pause-{step}-{next(_NUMBERS)}"

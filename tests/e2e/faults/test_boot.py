@@ -22,14 +22,6 @@ _NO_NETWORK = """{ pkgs, ... }:
 """
 
 
-def reboot(host: Host) -> None:
-    """Let a generation that waits for it be booted, and wait until it has proved itself."""
-    boots = machine.boots(host.stack)
-    host.shell("systemctl reboot")
-    host.until_rebooted(boots)
-    host.until('[ "$(jq -r .state /var/lib/converge/status.json)" = converged ]')
-
-
 @fault(
     "a new kernel, by an automatic upgrade",
     "until the next reboot",
@@ -42,8 +34,8 @@ def test_a_new_kernel(host: Host) -> None:
     new = host.system()
     assert host.status("state") == "pending"
     assert host.boots_next() == before != new
-    assert "waits for a reboot" in host.stack.ssh("sudo drift")
-    reboot(host)
+    assert "waits for a reboot" in host.shell("drift")
+    host.boot_what_waits()
     assert host.system() == host.boots_next() == new
 
 
@@ -67,7 +59,7 @@ def test_a_kernel_that_hangs(host: Host) -> None:
     assert host.rows() == host.films
     assert "was booted once, and did not stay up" in host.status("message")
     host.replace()
-    reboot(host)
+    host.boot_what_waits()
 
 
 @fault(
@@ -90,4 +82,4 @@ def test_a_kernel_without_a_network(host: Host) -> None:
     assert "was booted once, and did not stay up" in host.status("message")
     host.project.reset()
     host.up()
-    reboot(host)
+    host.boot_what_waits()

@@ -20,7 +20,7 @@ def test_connections_that_are_cut(host: Host) -> None:
         for step, pause in zip(steps, pauses, strict=True):
             machine.until_said(process, f"converge: {step}")
             pause.reached()
-            machine.cut_sessions(host.stack)
+            assert machine.cut_sessions(host.stack)
             # What the new connection prints, from the beginning.
             machine.until_said(process, f"converge: {step}")
             pause.over()

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.stack import Stack
-from tests.e2e.world import World
+from tests.e2e.world import World, world_of_its_own
 
 
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
-    """A world without a stack; taken down at the end."""
-    state = Path(f"/var/tmp/plex-on-nixos-installation-{os.getpid()}")  # noqa: S108 - removed below
-    world = World(state, {**os.environ, "SANDBOX_STATE": str(state)})
-    try:
-        up = world.python("-m", "sandbox", "world")
-        assert up.returncode == 0, up.stdout + up.stderr + world.logs()
+    with world_of_its_own("installation") as world:
         yield world
-    finally:
-        world.python("-m", "sandbox", "down")
-        shutil.rmtree(state, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

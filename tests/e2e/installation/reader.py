@@ -77,6 +77,9 @@ class Reader:
         (self.home / ".gitconfig").write_text(
             f"[user]\n  name = {NAME}\n  email = {NAME}@{ZONE}\n"
             f'[url "file://{self.folder}/github/"]\n  insteadOf = https://github.com/{NAME}/\n'
+            # As `git remote add upstream …` has it, with the address that the original will have.
+            f'[remote "upstream"]\n  url = file://{self.folder}/tree\n'
+            "  fetch = +refs/heads/*:refs/remotes/upstream/*\n"
         )
         film = self.home / "Films" / "A Film (2020).mkv"
         film.parent.mkdir()
@@ -127,6 +130,18 @@ class Reader:
             [*git, "clone", "--quiet", "--bare", str(tree), str(bare)],
         ):
             subprocess.run(command, cwd=tree, check=True)
+
+    def learn_of_a_version(self) -> None:
+        """Read that there is a new version of the original."""
+        original = self.folder / "tree"
+        (original / "CHANGELOG.md").write_text("# Changes\n\nA new version.\n")
+        git = ["git", "-c", "user.name=upstream", "-c", "user.email=upstream@films.sandbox"]
+        subprocess.run([*git, "add", "CHANGELOG.md"], cwd=original, check=True)
+        subprocess.run([*git, "commit", "-qm", "A version"], cwd=original, check=True)
+
+    def get_a_key(self) -> None:
+        """Be sent the public key of somebody who is to look after the server too."""
+        (self.clone / "bob.pub").write_text((self.home / ".ssh" / "id_ed25519.pub").read_text())
 
     def add_zone(self) -> None:
         """Add the zone in Hetzner's console."""
@@ -193,7 +208,7 @@ class Reader:
         """Open the address in a browser until Plex answers there, with a certificate that is trusted."""
         state, url = self.world.state, f"https://{DOMAIN}"
         visit.wait_for_certificate(url, state=state)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not visit.claimed(url, state=state):
             assert time.monotonic() < deadline, "the site stays closed"
             time.sleep(0.5)
@@ -208,14 +223,3 @@ class Reader:
             text=True,
         )
         return done.stdout
-
-    def left_at_hetzner(self) -> dict[str, Any]:
-        """What there still is of the stack's, by its kind."""
-        left = {}
-        for kind in ("servers", "primary_ips", "firewalls", "ssh_keys"):
-            found = self.world.api("GET", f"/{kind}?label_selector=stack=plex")[kind]
-            if found:
-                left[kind] = found
-        records = self.world.api("GET", f"/zones/{ZONE}/rrsets")["rrsets"]
-        addresses = [each for each in records if each["type"] in ("A", "AAAA")]
-        return left | ({"rrsets": addresses} if addresses else {})

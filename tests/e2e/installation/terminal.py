@@ -51,7 +51,7 @@ class Terminal:
             encoding="utf-8",
             codec_errors="replace",
         )
-        self._await(self._prompted, 0, time.monotonic() + 30)
+        self._await(self._prompted, 0, time.monotonic() + 120)
 
     @property
     def text(self) -> str:

@@ -1,6 +1,7 @@
-"""Somebody follows docs/getting-started.md to the letter, with the sandbox in the place of the internet.
+"""Somebody follows docs/getting-started.md to the letter, with the sandbox in the place of the internet; and
+before they take it all down, the other guides.
 
-The commands are the document's, byte for byte; `api.hetzner.cloud`, Backblaze, GitHub, releases.nixos.org and
+The commands are the documents', byte for byte; `api.hetzner.cloud`, Backblaze, GitHub, releases.nixos.org and
 Let's Encrypt are the sandbox's. What the person adds of their own stands in the tables here.
 """
 
@@ -8,25 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain
 
 from sandbox import visit
 from sandbox.paths import REPO
-from tests.e2e.installation.document import commands, difference
+from tests.e2e.installation.document import Block, blocks, difference
+from tests.e2e.installation.guides import FIRST, FOLLOWED, LATER
 from tests.e2e.installation.reader import DOMAIN, Reader
-from tests.e2e.installation.terminal import Answer
+from tests.e2e.installation.terminal import Answer, Terminal
 from tests.e2e.world import World
 
-DOCUMENT = REPO / "docs" / "getting-started.md"
-
 NOT_RUN = {
-    "curl -fsSL https://get.pulumi.com | sh": "Pulumi's own host is not in the sandbox: the engine is built",
-    "pulumi install": (
-        "PyPI and the plugins' hosts are not in the sandbox; the tests' environment has the same packages in "
-        "the same versions, and the plugins are built"
-    ),
+    "pulumi install": "PyPI and the plugins' hosts are not in the sandbox",
 }
 PASSPHRASE = "correct horse battery staple"
-SECONDS = 180
+SECONDS = 600
 UP, ENTER = "\x1b[A", "\r"
 
 
@@ -68,11 +66,9 @@ def answers(reader: Reader) -> dict[str, list[Answer]]:
         "pulumi config set --secret backupApplicationKey": [
             Answer("value:", secret("plex-library", ENTER))
         ],
-        "pulumi up": [Answer("Do you want to perform this update?", UP + ENTER)],
         f"ssh -L 32400:127.0.0.1:32400 alice@{DOMAIN}": [Answer("[alice@plex:~]$", claim)],
         "read -r RCLONE_B2_ACCOUNT && export RCLONE_B2_ACCOUNT": [Answer("", key_id("laptop"))],
         "read -rs RCLONE_B2_KEY && export RCLONE_B2_KEY": [Answer(None, secret("laptop", "\n"))],
-        "pulumi destroy": [Answer("Do you want to perform this destroy?", UP + ENTER)],
         "pulumi stack rm plex": [Answer("by typing `plex`:", "plex\n")],
     }
 
@@ -83,30 +79,65 @@ def by_hand(reader: Reader) -> dict[str, list[Callable[[], None]]]:
         "cp Pulumi.prod.yaml Pulumi.plex.yaml": [reader.add_zone, reader.make_buckets_and_keys],
         "pulumi login --local": [reader.fill_in],
         "read -r RCLONE_B2_ACCOUNT && export RCLONE_B2_ACCOUNT": [reader.open_the_site],
+        "pulumi config set --path 'administrators.bob[0]' \"$(cat bob.pub)\"": [reader.get_a_key],
+        "git fetch upstream": [reader.learn_of_a_version],
     }
 
 
-def test_a_person_who_follows_the_document_gets_through(world: World) -> None:
+def yes(command: str) -> list[Answer]:
+    """What is typed when Pulumi asks whether it may."""
+    for word in ("update", "destroy", "refresh"):
+        if command.startswith("pulumi up" if word == "update" else f"pulumi {word}"):
+            return [Answer(f"Do you want to perform this {word}?", UP + ENTER)]
+    return []
+
+
+def guide(name: str) -> list[Block]:
+    """What is to be followed of a guide."""
+    return [block for block in blocks(REPO / "docs" / name) if block.tests == [FOLLOWED]]
+
+
+@dataclass
+class Following:
+    """A reader at a terminal."""
+
+    reader: Reader
+    terminal: Terminal
+
+    def __post_init__(self) -> None:
+        self._typed, self._before = answers(self.reader), by_hand(self.reader)
+
+    def follow(self, block: Block) -> None:
+        """Run a block's commands; each has to succeed, and to print what is shown."""
+        for command in block.commands:
+            text = command.text.partition("   #")[0]
+            if text in NOT_RUN:
+                continue
+            for step in self._before.get(text, []):
+                step()
+            answer = self._typed.get(text) or yes(text)
+            shown, status = self.terminal.run(text, answer, seconds=SECONDS)
+            told = f"{block.document.name}:{command.line}: $ {text}\n{shown}"
+            assert status == 0, told
+            wrong = difference(command.printed, shown.splitlines()) if block.shown else None
+            assert wrong is None, f"{wrong}\n{told}"
+
+
+def test_a_person_who_follows_the_documents_gets_through(world: World) -> None:
     reader = Reader(world)
     reader.fork()
-    typed, done_before = answers(reader), by_hand(reader)
-    documented = list(commands(DOCUMENT))
-    unknown = {*typed, *done_before, *NOT_RUN} - {command.text for command in documented}
-    assert not unknown, "no longer in the document"
+    first, later = guide(FIRST), list(chain.from_iterable(map(guide, LATER)))
+    known = {command.text for block in [*first, *later] for command in block.commands}
+    assert not {*answers(reader), *by_hand(reader)} - known, "no longer in a document"
+    *until, end = first  # which takes it all down
     with closing(reader.move_in()) as terminal:
-        for command in documented:
-            if command.text in NOT_RUN:
-                continue
-            for step in done_before.get(command.text, []):
-                step()
-            answer = typed.get(command.text, [])
-            shown, status = terminal.run(command.text, answer, seconds=SECONDS)
-            told = f"{DOCUMENT.name}:{command.line}: $ {command.text}\n{shown}"
-            assert status == 0, told
-            wrong = difference(command.printed, shown.splitlines())
-            assert wrong is None, f"{wrong}\n{told}"
-    assert reader.left_at_hetzner() == {}
+        following = Following(reader, terminal)
+        for block in [*until, *later, end]:
+            following.follow(block)
+        shown = terminal.text
+    assert reader.world.left_at_hetzner("plex") == {}
     pushed = reader.pushed("Pulumi.plex.yaml")
     assert f"domain: {DOMAIN}" in pushed
+    assert "serverType: cx33" in pushed
     for secret in (reader.token, *(key.secret for key in reader.keys.values())):
-        assert secret not in pushed + terminal.text
+        assert secret not in pushed + shown

@@ -73,7 +73,7 @@ def test_the_next_runs_finish_it_whatever_cuts_them_short(world: World, unlucky:
         with world.rules(_NO_DOWNLOADS):
             # The installer waits for nixpkgs. The same run takes up the session that was lost …
             until_said(process, "install: nixpkgs")
-            cut_sessions(unlucky)
+            assert cut_sessions(unlucky)
             until_said(process, "install: nixpkgs")
             os.killpg(process.pid, signal.SIGINT)
             said, _ = process.communicate()
@@ -85,10 +85,10 @@ def test_the_next_runs_finish_it_whatever_cuts_them_short(world: World, unlucky:
 
         # NixOS is on the disk, and before anybody has heard of it, the power fails.
         with world.rules(_NO_SSH):
+            assert cut_sessions(unlucky)
             until_installed(unlucky)
             cut_power(unlucky)
             until_booted(unlucky, "ubuntu", "installer", "ubuntu", "installer", "installed")
-            cut_sessions(unlucky)
         said, _ = process.communicate()
         assert process.returncode == 0, said + world.logs()
 

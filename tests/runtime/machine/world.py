@@ -101,21 +101,22 @@ class World:
         """Let the web server have a file."""
         (self._web / name).write_bytes(content)
 
-    def connects(self, address: str, port: int) -> bool:
-        """Whether something listens there and may be reached within a second."""
-        dial = f"import socket; socket.create_connection(({address!r}, {port}), 1)"
+    def connects(self, address: str, port: int, seconds: float = 1) -> bool:
+        """Whether something listens there and may be reached within that time."""
+        dial = f"import socket; socket.create_connection(({address!r}, {port}), {seconds})"
         done = subprocess.run(
             self._inside(sys.executable, "-c", dial), capture_output=True, check=False
         )
         return done.returncode == 0
 
-    def pings(self, address: str) -> bool:
-        """Whether an ICMP echo request is answered within a second."""
+    def pings(self, address: str, seconds: float = 1) -> bool:
+        """Whether an ICMP echo request is answered within that time."""
         # Type 128, code 0; the kernel fills in the checksum.
         echo = (
             "import socket; "
             "s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6); "
-            f"s.settimeout(1); s.connect(({address!r}, 0)); s.send(bytes([128, 0, 0, 0, 0, 1, 0, 1])); "
+            f"s.settimeout({seconds}); s.connect(({address!r}, 0)); "
+            "s.send(bytes([128, 0, 0, 0, 0, 1, 0, 1])); "
             "[0 for data in iter(lambda: s.recv(99), b'') if data[0] == 129 and exit(0)]"
         )
         done = subprocess.run(
@@ -151,6 +152,7 @@ class Shell:
             "UserKnownHostsFile": str(known),
             "GlobalKnownHostsFile": "/dev/null",
             "ServerAliveInterval": "1",
+            "ServerAliveCountMax": "15",
         }
         flags = [f"-o{key}={value}" for key, value in options.items()]
         host = spec.ipv6_network.split("/")[0] + "1" if spec.ipv6_network else ""
@@ -160,9 +162,9 @@ class Shell:
         """Run a script; a session that is cut, as by a reboot, ends it without an error.
 
         Raises:
-            AssertionError: the script ended with a status, or nobody answered in two minutes.
+            AssertionError: the script ended with a status, or nobody answered for minutes.
         """
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(400):
             while True:
                 status, out, err = await self._once(f"WORLD={shlex.quote(URL)}\n{script}")
                 if status == 0 or (status == 255 and out):
@@ -177,7 +179,7 @@ class Shell:
     async def after(self, boot: str, script: str) -> str:
         """Run a script in another boot than that one."""
         same = f'[ "$(cat /proc/sys/kernel/random/boot_id)" != {shlex.quote(boot.strip())} ] || exit 75'
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(400):
             while True:
                 # One that was cut short by the old boot's end has not come to its last line.
                 with contextlib.suppress(AssertionError):
