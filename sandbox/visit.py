@@ -16,7 +16,7 @@ from sandbox.errors import SandboxError
 from sandbox.paths import STATE
 
 CLAIM = "claim-sandbox0sandbox0sand"
-_PATIENCE = 60.0  # seconds
+_PATIENCE = 300.0  # seconds
 
 
 def fetch(url: str, *options: str, state: Path = STATE) -> bytes:

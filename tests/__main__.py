@@ -41,10 +41,12 @@ _STAGES: dict[str, list[str]] = {
         *(sys.executable, "-m", "pytest", "-q", "-n3", "--dist=loadfile"),
         *("-m", "not heavy", "tests/runtime"),
     ],
-    "e2e": [sys.executable, "-m", "pytest", "-q", "tests/e2e/life"],
+    "e2e": [
+        *(sys.executable, "-m", "pytest", "-q", "-m", "quick or not fault"),
+        *("tests/e2e/life", "tests/e2e/faults"),
+    ],
     "installation": [sys.executable, "-m", "pytest", "-q", "tests/e2e/installation"],
     "fleet": [sys.executable, "-m", "pytest", "-q", "tests/e2e/fleet"],
-    "quick-faults": [sys.executable, "-m", "pytest", "-q", "-m", "quick", "tests/e2e/faults"],
     "faults": [sys.executable, "-m", "pytest", "-q", "tests/e2e/faults"],
     "edge": [
         *(sys.executable, "-m", "pytest", "-q", "-rs", "tests/runtime/edge"),
@@ -54,12 +56,12 @@ _STAGES: dict[str, list[str]] = {
 _BY_NAME_ONLY = {"edge", "faults", "fleet"}
 _PACKAGES_OF = {"edge": {"testssl": "testssl.sh"}}
 
-# Those that run together mostly wait, and not for each other.
+# Those that run together mostly wait: so many that two cores are busy, and no more, or they stall.
 _TURNS = (
     ("check",),
     ("unit",),
     ("nix",),
-    ("e2e", "installation", "quick-faults", "runtime"),
+    ("e2e", "installation", "runtime"),
     ("fleet",),
     ("faults",),
     ("edge",),

@@ -30,9 +30,15 @@ await() {
   say "$what"
 }
 
+# The last that a unit has said, up to this moment.
+words() {
+  journalctl --sync
+  journalctl --unit="$1" --lines="${2:-15}" --no-pager --output=cat
+}
+
 active() {
   systemctl is-active --quiet "$1" && return
-  journalctl --unit="$1" --lines=15 --no-pager --output=cat
+  words "$1"
   echo "$1 is $(systemctl is-active "$1" || :)"
   return 1
 }
@@ -73,7 +79,7 @@ plex() {
     echo "/identity says: $(head -c 200 "$answer")"
     return 1
   fi
-  journalctl --unit=plex --lines=15 --no-pager --output=cat
+  words plex
   echo "nothing answers on port 32400"
   [ $(($(date +%s) - $(stat -c %Y "$answer"))) -lt 120 ] || return 3
   return 1
@@ -105,11 +111,16 @@ had_failed() {
   [ -e "${FAILED_BEFORE:-}" ] && grep -qxF "$1" "$FAILED_BEFORE"
 }
 
+# Nor is what a timer starts: a backup, for which Backblaze did not answer just then.
+by_timer() {
+  systemctl show -P TriggeredBy "$1" | grep -q '\.timer'
+}
+
 none_newly_failed() {
-  newly=$(for unit in $(failed_units); do had_failed "$unit" || echo "$unit"; done)
+  newly=$(for unit in $(failed_units); do had_failed "$unit" || by_timer "$unit" || echo "$unit"; done)
   [ -n "$newly" ] || return 0
   for unit in $newly; do
-    journalctl --unit="$unit" --lines=15 --no-pager --output=cat
+    words "$unit"
   done
   echo "newly failed: $(echo "$newly" | xargs)"
   return 1
@@ -120,7 +131,7 @@ restored() {
   unit=plex-library.service
   told=
   while [ "$(systemctl is-active "$unit")" = activating ] && [ "$(systemctl show -P NRestarts "$unit")" -lt 5 ]; do
-    last=$(journalctl --unit="$unit" --lines=1 --no-pager --output=cat)
+    last=$(words "$unit" 1)
     [ "$last" = "$told" ] || say "library: $last"
     told=$last
     sleep 5
@@ -129,7 +140,7 @@ restored() {
     failed | activating) ;;
     *) return 0 ;;
   esac
-  why=$(journalctl --unit="$unit" --lines=20 --no-pager --output=cat | grep '^plex-library: ' | tail -n 1)
+  why=$(words "$unit" 20 | grep '^plex-library: ' | tail -n 1)
   if had_failed "$unit"; then
     say "warning: Plex waits for its library, as before this change: $why"
   else
@@ -168,7 +179,8 @@ for part; do
       await 20 "no unit has newly failed" none_newly_failed
       sh "$host/certificate.sh" "$configuration/parameters" | sed 's/^certificate: /health: /'
       for unit in $(failed_units); do
-        say "warning: $unit had failed before this change"
+        had_failed "$unit" && when=" before this change" || when=
+        say "warning: $unit had failed$when"
       done
       ! command -v plex-library >/dev/null || plex-library warnings | sed 's/^/health: warning: /'
       ;;

@@ -32,7 +32,7 @@ while left=$(pending) && [ -n "$left" ]; do
     exit 0
   fi
   # One that has everything, and stays nevertheless, has been told.
-  [ "$left" != 0 ] || [ "$waited" -lt 50 ] || break
+  [ "$left" != 0 ] || [ "$waited" -lt 600 ] || break
   waited=$((waited + 1))
   sleep 0.1
 done

@@ -11,6 +11,7 @@ work=/run/secrets-on-trial
 # shellcheck source=nix/host/session.sh
 . "$payload/host/session.sh"
 
+await_boot "$payload"
 exec 9>/run/converge.lock
 flock 9
 if at_work; then

@@ -6,9 +6,22 @@
 # The last line is "NAME: done: WHAT", "NAME: failed: REASON" or "NAME: waiting: WHAT"; anything else is progress.
 : "${name:?}" "${unit:?}" "${work:?}"
 
-# Whether the unit is still at it.
+# await_boot PAYLOAD waits, soon after a boot, until it has settled what a change left open.
+await_boot() {
+  ended=0
+  timeout 300 systemctl start converge-recover.service 2>/dev/null || ended=$?
+  if [ "$ended" = 124 ]; then
+    rm -rf "$1"
+    echo "$name: this host has booted, and is still settling what a change left open; try again in some minutes" >&2
+    exit 1
+  fi
+}
+
+# Whether the unit is still at it. No answer is none: systemd may be busy.
 at_work() {
-  systemctl is-active --quiet "$unit" || [ "$(systemctl is-active "$unit")" = activating ]
+  case $(systemctl is-active "$unit" 2>/dev/null || :) in
+    inactive | failed) return 1 ;;
+  esac
 }
 
 # Who that is.

@@ -20,10 +20,20 @@ if [ "$newest" = "$(readlink /var/lib/nixpkgs/current)" ]; then
   exit 0
 fi
 
-tree=$(sh /etc/nixos/host/nixpkgs.sh /var/lib/nixpkgs "$url")
-systemd-run --wait --collect --unit=nixos-rebuild-switch-to-configuration --service-type=exec \
-  --property=OOMScoreAdjust=-100 --property=OOMPolicy=continue \
-  --setenv=PATH="$PATH" sh /etc/nixos/host/converge.sh "$tree"
+unit=nixos-rebuild-switch-to-configuration
+case $(systemctl is-active "$unit" || :) in
+  inactive | failed) ;;
+  *)
+    echo "upgrade: another change is being made on this host; the next upgrade makes up for it"
+    exit 0
+    ;;
+esac
+# Fetched in the unit, too: whoever makes a change there clears away what others have fetched.
+# shellcheck disable=SC2016 # expanded by the shell in the unit
+systemd-run --wait --collect --unit="$unit" --service-type=exec \
+  --property=OOMScoreAdjust=-100 --property=OOMPolicy=continue --setenv=PATH="$PATH" \
+  sh -euc 'tree=$(sh /etc/nixos/host/nixpkgs.sh /var/lib/nixpkgs "$1"); exec sh /etc/nixos/host/converge.sh "$tree"' \
+  sh "$url"
 
 sh /etc/nixos/host/database.sh forget
 

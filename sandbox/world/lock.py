@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ class AlreadyRunningError(SandboxError):
 
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Holds the lock; the file is empty once it is free.
+    """Holds the lock.
 
     Raises:
         AlreadyRunningError: somebody else holds it.
@@ -30,10 +31,7 @@ def held(path: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
-        try:
-            yield
-        finally:
-            file.truncate(0)
+        yield
 
 
 def holder(path: Path) -> int | None:
@@ -41,8 +39,13 @@ def holder(path: Path) -> int | None:
     if not path.exists():
         return None
     with path.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return int(file.read())
-    return None
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # Whoever has just taken it writes its number next.
+                if text := path.read_text().strip():
+                    return int(text)
+                time.sleep(0.01)
+            else:
+                return None

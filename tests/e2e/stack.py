@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -140,6 +141,14 @@ class Stack:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def lose_the_server(self) -> None:
+        """Delete it behind the stack's back, as in Hetzner's console, and wait until it is gone."""
+        self.world.api("DELETE", f"/servers/{self.server()['id']}")
+        deadline = time.monotonic() + 300
+        while self.world.left_at_hetzner(self.name).get("servers"):
+            assert time.monotonic() < deadline, self.world.logs()
+            time.sleep(0.1)
 
     def server(self) -> dict[str, Any]:
         """The stack's server as Hetzner's API shows it."""

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,13 +89,21 @@ class World:
         return done.stdout
 
     @contextmanager
-    def rules(self, *rules: str) -> Iterator[None]:
-        """Rules for what the laptop sends, in force for a while."""
-        lines = "\n".join(rules)
-        chain = f"chain out {{\ntype filter hook output priority 0\n{lines}\n}}"
-        self.nft(f"table {_TABLE} {{\n{chain}\n}}\n")
+    def rules(self, *rules: str) -> Iterator[Callable[..., None]]:
+        """Rules for what the laptop sends, in force for a while.
+
+        Yields:
+            What puts others in their place, in one step: nothing gets through in between.
+        """
+
+        def instead(*rules: str) -> None:
+            lines = "\n".join(rules)
+            chain = f"chain out {{\ntype filter hook output priority 0\n{lines}\n}}"
+            self.nft(f"table {_TABLE}\ndelete table {_TABLE}\ntable {_TABLE} {{\n{chain}\n}}\n")
+
+        instead(*rules)
         try:
-            yield
+            yield instead
         finally:
             self.nft(f"delete table {_TABLE}")
 

@@ -168,6 +168,43 @@ def test_a_power_cut_before_the_default_goes_back(managed: Managed) -> None:
     managed.all_is("one")
 
 
+_SETTLES = """[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=sh -ec 'until [ -e /run/settles ]; do sleep 0.1; done; sh /etc/nixos/host/recover.sh'
+"""
+
+
+def test_a_session_that_comes_before_a_boot_has_settled_waits_for_it(managed: Managed) -> None:
+    host = managed.host
+    assert managed.session(Change("one")).status == 75
+    host.ok("systemctl", "stop", "converge-guard.timer")
+    host.ok("systemctl", "kill", "--signal=KILL", UNIT)
+    managed.ended()
+    host.write("/run/systemd/system/converge-recover.service", _SETTLES)
+    host.ok(
+        "sh", "-ec", "rm -r /run/converge; ln -sfn $(readlink -f /boot-default) /run/booted-system"
+    )
+    host.ok("systemctl", "start", "--no-block", "converge-recover")
+    try:
+        with managed.begun(Change("two")) as session:
+            waits = "until pgrep -f '^[a-z/]*systemctl start converge-recover' >/dev/null; do sleep 0.1; done"
+            host.ok("sh", "-c", waits)
+            assert not (host.root / "run/converge").exists()
+            host.ok("touch", "/run/settles")
+            assert session.stdout is not None
+            said = session.stdout.read()
+            assert session.wait() == 75, said
+        assert "half done" not in said
+    finally:
+        host.ok(
+            "sh",
+            "-c",
+            "systemctl stop converge-recover; rm /run/systemd/system/converge-recover.service",
+        )
+        host.ok("systemctl", "daemon-reload")
+
+
 def test_a_power_cut_after_the_default_goes_on(managed: Managed) -> None:
     # The acceptance meets an /etc that is gone for a moment, as far as it can tell.
     made = Change("one")

@@ -42,7 +42,8 @@ reach() {
 
 # Whether the key may write. restic itself would try for a quarter of an hour.
 may_write() {
-  if ! { echo test | remote rcat "backup:$place/writable" && remote deletefile "backup:$place/writable"; }; then
+  probe=backup:$place/writable.$$
+  if ! { echo test | remote rcat "$probe" && remote deletefile "$probe"; }; then
     fail 78 "the key of the backups may not write to the bucket $BUCKET; make one that may read and write: $(reason)"
   fi
 }
@@ -76,7 +77,7 @@ open() {
     [ "$(cat "$state/repository" 2>/dev/null)" != "$place" ] || fail 78 "the repository at $place is gone, with \
 all backups in it. If that was meant, \`sudo rm $state/repository\` lets the next backup begin a new one"
     make
-  elif ! grep -qvxE 'config|keys/|locks/|writable' "$work/there"; then
+  elif ! grep -qvxE 'config|keys/|locks/|writable.*' "$work/there"; then
     # No backup has ever come to its end here. What cannot be opened either, since its making was cut short or
     # since it is of an earlier life of this stack, makes way.
     status=0

@@ -40,7 +40,6 @@ class _Hosts:
         name = f"faults{next(self.numbers)}"
         project = Project(self.world.state / f"project-{name}")
         host = Host(Stack.make(self.world, name, project.path), project)
-        host.stack.set("acknowledgeSeconds", "10")
         host.settle()
         return host
 

@@ -19,10 +19,10 @@ from tests.e2e.faults.host import FIRST_SSH_ONLY, Host
 def test_lost(host: Host) -> None:
     before = host.system()
     host.change()
-    with host.running() as process:
-        with host.world.rules(FIRST_SSH_ONLY):
-            machine.until_said(process, "converge: waiting: ")
-            os.killpg(process.pid, signal.SIGKILL)
+    host.short_trials()
+    with host.world.rules(FIRST_SSH_ONLY), host.running() as process:
+        machine.until_said(process, "converge: waiting: ")
+        os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     host.until_failed()
     assert host.system() == before
@@ -38,10 +38,11 @@ def test_lost(host: Host) -> None:
 def test_late(host: Host) -> None:
     before = host.system()
     host.change()
-    with host.running() as process:
-        with host.world.rules(FIRST_SSH_ONLY):
-            machine.until_said(process, "converge: waiting: ")
-            host.until_failed()
+    host.short_trials()
+    with host.world.rules(FIRST_SSH_ONLY) as instead, host.running() as process:
+        machine.until_said(process, "converge: waiting: ")
+        host.until_failed()
+        instead()
         said, _ = process.communicate()
     assert process.returncode != 0, said
     assert "no second connection came within 10 s" in said

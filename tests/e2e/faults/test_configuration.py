@@ -46,6 +46,7 @@ def test_a_firewall_that_closes_ssh(host: Host) -> None:
     before = host.system()
     ports = "allowedTCPPorts = {{ tcp_ports | nix }};"
     host.project.edit("nix/firewall.nix.j2", ports, "allowedTCPPorts = [ 80 443 ];")
+    host.short_trials()
     host.up_fails("no second connection came within 10 s", "back on the generation before")
     assert host.system() == before
     host.project.reset()

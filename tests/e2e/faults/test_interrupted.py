@@ -50,12 +50,10 @@ def test_while_the_host_works(host: Host, step: str) -> None:
     "the next `up` in time acknowledges",
 )
 def test_while_the_host_waits(host: Host) -> None:
-    host.stack.set("acknowledgeSeconds", "120")
     host.change()
-    with host.running() as process, host.world.rules(FIRST_SSH_ONLY):
+    with host.world.rules(FIRST_SSH_ONLY), host.running() as process:
         machine.until_said(process, "converge: waiting: ")
         os.killpg(process.pid, signal.SIGINT)
         said, _ = process.communicate()
     assert process.returncode != 0, said
     assert "converge: acknowledged" in host.up()
-    host.stack.set("acknowledgeSeconds", "10")

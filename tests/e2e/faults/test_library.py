@@ -23,11 +23,6 @@ systemd-run --quiet --setenv=RCLONE_CONFIG --setenv=RESTIC_REPOSITORY --setenv=R
 """
 
 
-def lose(host: Host) -> None:
-    """Delete the server behind the stack's back, as somebody does in Hetzner's console."""
-    host.world.api("DELETE", f"/servers/{host.stack.server()['id']}")
-
-
 @contextmanager
 def without_backblaze(world: World) -> Iterator[None]:
     """Nothing arrives at Backblaze for a while."""
@@ -46,7 +41,7 @@ def without_backblaze(world: World) -> Iterator[None]:
 )
 def test_the_library_cannot_be_had_for_a_while(host: Host) -> None:
     host.stack.ssh("sudo plex-library backup")
-    lose(host)
+    host.stack.lose_the_server()
     with host.stack.running("up", "--yes", "--skip-preview", "--refresh") as process:
         with without_backblaze(host.world):
             machine.until_said(process, "converge: library")
@@ -86,7 +81,7 @@ def test_a_repository_that_is_locked(host: Host) -> None:
     host.stack.ssh("sudo plex-library backup")
     host.shell(_LOCK, host.stack.name)
     host.until("RCLONE_CONFIG=/var/lib/secrets/backup.conf rclone lsf backup: -R | grep -q locks/.")
-    lose(host)
+    host.stack.lose_the_server()
     host.stack.up("--refresh")
     assert host.rows() == host.films
     host.stack.ssh("sudo plex-library backup")
@@ -99,7 +94,7 @@ def test_a_repository_that_is_locked(host: Host) -> None:
 )
 def test_power_in_a_restore(host: Host) -> None:
     host.stack.ssh("sudo plex-library backup")
-    lose(host)
+    host.stack.lose_the_server()
     with host.stack.running("up", "--yes", "--skip-preview", "--refresh") as process:
         with without_backblaze(host.world):
             machine.until_said(process, "converge: library")
@@ -121,7 +116,7 @@ def test_power_in_a_restore(host: Host) -> None:
 )
 def test_a_bucket_of_backups_that_is_gone(host: Host) -> None:
     host.stack.ssh("sudo plex-library backup")
-    lose(host)
+    host.stack.lose_the_server()
     host.stack.set("backupBucket", "films-that-are-gone")
     said = host.stack.up("--refresh")
     assert "the key of the backups is not for the bucket films-that-are-gone" in said
@@ -141,7 +136,7 @@ def test_the_server_is_lost_after_an_upgrade(host: Host) -> None:
     host.stack.ssh("sudo systemctl start upgrade")
     assert host.shell("readlink /var/lib/nixpkgs/current").strip() == newer.name
     host.stack.ssh("sudo plex-library backup")
-    lose(host)
+    host.stack.lose_the_server()
 
     said = host.stack.up("--refresh")
 

@@ -56,13 +56,13 @@ def test_before_it_is_acknowledged(host: Host, step: str) -> None:
 def test_before_the_acknowledgement(host: Host) -> None:
     before, boots = host.system(), machine.boots(host.stack)
     host.change()
-    with host.running() as process:
-        with host.world.rules(FIRST_SSH_ONLY):
-            machine.until_said(process, "converge: waiting: ")
-            machine.cut_power(host.stack)
-            host.until_rebooted(boots)
-            assert host.system() == before
-            assert "the host went down while a change was on trial" in host.status("message")
+    with host.world.rules(FIRST_SSH_ONLY) as instead, host.running() as process:
+        machine.until_said(process, "converge: waiting: ")
+        machine.cut_power(host.stack)
+        host.until_rebooted(boots)
+        assert host.system() == before
+        assert "the host went down while a change was on trial" in host.status("message")
+        instead()
         said, _ = process.communicate()
     assert process.returncode == 0, said
 

@@ -38,6 +38,7 @@ def test_connections_that_are_cut(host: Host) -> None:
 def test_a_connection_that_never_comes_back(host: Host) -> None:
     before = host.system()
     host.project.edit("components/nixos.py", "_DIAL_MINUTES = 5\n", "_DIAL_MINUTES = 0.4\n")
+    host.short_trials()
     pause = host.pause("activate")
     with host.running() as process:
         pause.reached()

@@ -39,7 +39,7 @@ def test_the_next_server_gets_its_install_secrets_configuration_and_library(
     owner, certificate = stack.ssh(OWNER), stack.ssh(CERTIFICATE)
     stack.ssh("sudo plex-library backup")
     assert stack.ssh("sudo plex-library warnings") == ""
-    world.api("DELETE", f"/servers/{server['id']}")
+    stack.lose_the_server()
 
     stack.up("--refresh")
 
