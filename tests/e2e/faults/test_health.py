@@ -52,3 +52,35 @@ def test_a_check_that_never_ends(host: Host) -> None:
     host.up_fails("failed: library: took longer than 3 s", "back on the generation before")
     assert host.system() == before
     host.project.reset()
+
+
+_BY_A_TIMER = """{
+  systemd.services.ill.script = "exit 1";
+  systemd.timers.ill = {
+    wantedBy = [ "timers.target" ];
+    timerConfig.OnActiveSec = 0;
+  };
+}
+"""
+
+
+@fault(
+    "a unit that a timer starts, and that fails",
+    "before health",
+    "it is not the change's doing: a warning, and the change is made",
+)
+def test_what_a_timer_starts_fails(host: Host) -> None:
+    before = host.system()
+    host.project.module("ill", _BY_A_TIMER)
+    pause = host.pause("health")
+    with host.running() as process:
+        pause.reached()
+        host.until("systemctl is-failed --quiet ill")
+        pause.over()
+        said, _ = process.communicate()
+    assert process.returncode == 0, said
+    assert "health: warning: ill.service had failed\n" in said
+    assert host.system() != before
+    host.project.reset()
+    host.up()
+    host.shell("systemctl reset-failed ill")

@@ -29,6 +29,8 @@ class Answer:
 
     question: str | None
     text: str | Callable[[], str]
+    keys: bool = False
+    """Whether each key is taken as it is pressed, for which the terminal has to be ready."""
 
 
 class Terminal:
@@ -103,9 +105,9 @@ class Terminal:
                 continue
 
     def _asked(self, answer: Answer, lines: list[str]) -> bool:
-        if answer.question is None:
-            return not self._shell.getecho()
-        return any(answer.question in line for line in lines)
+        if (answer.question is None or answer.keys) and self._shell.getecho():
+            return False
+        return answer.question is None or any(answer.question in line for line in lines)
 
     @staticmethod
     def _prompted(lines: list[str]) -> bool:

@@ -79,6 +79,7 @@ def by_hand(reader: Reader) -> dict[str, list[Callable[[], None]]]:
         "cp Pulumi.prod.yaml Pulumi.plex.yaml": [reader.add_zone, reader.make_buckets_and_keys],
         "pulumi login --local": [reader.fill_in],
         "read -r RCLONE_B2_ACCOUNT && export RCLONE_B2_ACCOUNT": [reader.open_the_site],
+        "python -m fleet status plex": [reader.open_the_site],
         "pulumi config set --path 'administrators.bob[0]' \"$(cat bob.pub)\"": [reader.get_a_key],
         "git fetch upstream": [reader.learn_of_a_version],
     }
@@ -88,7 +89,7 @@ def yes(command: str) -> list[Answer]:
     """What is typed when Pulumi asks whether it may."""
     for word in ("update", "destroy", "refresh"):
         if command.startswith("pulumi up" if word == "update" else f"pulumi {word}"):
-            return [Answer(f"Do you want to perform this {word}?", UP + ENTER)]
+            return [Answer(f"Do you want to perform this {word}?", UP + ENTER, keys=True)]
     return []
 
 
