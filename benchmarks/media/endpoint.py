@@ -33,8 +33,11 @@ class Endpoint:
     def __init__(self, folder: Path) -> None:
         self._linked = Linked(create_app(folder))
         self._counted = Counted(self._linked)
-        with socket.create_server(("127.0.0.1", 0)) as any_port:
-            self.port: int = any_port.getsockname()[1]
+        # Kept, though it never listens: nobody else is given its port while the endpoint is gone.
+        self._kept = socket.socket()
+        self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._kept.bind(("127.0.0.1", 0))
+        self.port: int = self._kept.getsockname()[1]
         self._open = AsyncExitStack()
 
     async def listen(self) -> None:

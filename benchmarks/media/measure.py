@@ -174,13 +174,15 @@ def outages(
     players: dict[tuple[str, str], Player] = {}
     with ExitStack() as stack:
         numbers = count()
+        mounts: dict[tuple[str, str], Mount] = {}
         for outage, server in servers.items():
             server.do(link=LINKS["usual"])
             for name, flags in sets.items():
                 mount = Mount(folder / f"player-{next(numbers)}", flags, server.port)
                 stack.callback(mount.discard)
-                path = stack.enter_context(mount).path / FILM
-                players[outage, name] = Player(path, made.original(FILM))
+                mounts[outage, name] = stack.enter_context(mount)
+        for each, mount in mounts.items():
+            players[each] = Player(mount.path / FILM, made.original(FILM))
         time.sleep(_UNDISTURBED)
         for outage, server in servers.items():
             server.do(outage=outage)

@@ -13,10 +13,19 @@ set -eu
 databases='/var/lib/plex/Plex Media Server/Plug-in Support/Databases'
 trial=/var/lib/converge/database.trial # of a change that is being made
 kept=/var/lib/converge/database.kept   # of the last one that was accepted
+held=/run/plex-databases               # see plex.nix
+trap 'rm -f "$held"' EXIT
+trap 'exit 1' HUP INT TERM
 
 # The databases with their logs; not the dated copies that Plex makes itself.
 files() {
   find "$1" -maxdepth 1 -type f \( -name '*.db' -o -name '*.db-wal' -o -name '*.db-shm' \)
+}
+
+# Until this ends, nobody starts Plex again: the mount would, when it has been away.
+stop_plex() {
+  : >"$held"
+  systemctl stop plex.service
 }
 
 plex_of() {
@@ -27,7 +36,7 @@ plex_of() {
 # moved and nothing copied: the disk may be full, by a migration perhaps.
 put_back() {
   [ -d "$1" ] || return 0
-  systemctl stop plex.service
+  stop_plex
   if [ ! -e "$1/.aside" ]; then
     mkdir -p "$1.newer"
     files "$databases" | while read -r file; do mv -n "$file" "$1.newer/"; done
@@ -56,7 +65,7 @@ copy() {
     exit 1
   fi
   echo "database: Plex changes; stopping it to copy ${needed:-0} MB of databases"
-  systemctl stop plex.service
+  stop_plex
   rm -rf "$trial" "$trial.new" "$trial.newer"
   mkdir -m 700 "$trial.new"
   files "$databases" | while read -r file; do cp -p "$file" "$trial.new/"; done

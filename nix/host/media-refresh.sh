@@ -35,6 +35,10 @@ systemctl is-active --quiet media.service || {
   exit 75
 }
 
+# One at a time: of two, rclone might keep the older list.
+exec 9</run/media
+flock 9
+
 # Asked of the bucket itself: the mount would show an emptied one, and Plex drop its library.
 checked=0
 reason=$(sh "$(dirname "$0")/media-check.sh" "${CREDENTIALS_DIRECTORY:-/var/lib/secrets}/rclone.conf" "$remote") || checked=$?

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # One SSH session's view of work that outlives it: a transient unit that writes a log whose last line
-# says how it stands. Sourced by the scripts that `pulumi up` runs; `name`, `unit` and `work` are
+# says how it stands. Sourced by the scripts that `pulumi up` runs, and by upgrades; `name`, `unit` and `work` are
 # theirs.
 #
 # The last line is "NAME: done: WHAT", "NAME: failed: REASON" or "NAME: waiting: WHAT"; anything else is progress.
@@ -47,7 +47,7 @@ start() {
 # somebody is at work.
 await_end() {
   rounds=0
-  while [ $rounds -lt 100 ] && at_work; do
+  while [ $rounds -lt 600 ] && at_work; do
     sleep 0.1
     rounds=$((rounds + 1))
   done

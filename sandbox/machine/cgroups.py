@@ -54,14 +54,14 @@ async def remove(name: str) -> None:
     """Remove the group, whose processes have ended.
 
     Raises:
-        OSError: it is still in use after some seconds.
+        OSError: it is still in use after a minute.
     """
-    for attempt in range(300):
+    for attempt in range(6000):
         try:
             for top in hierarchies():
                 _remove(top / name)
         except OSError:
-            if attempt == 299:
+            if attempt == 5999:
                 raise
             # A process that has been killed is a member until it has been buried.
             await asyncio.sleep(0.01)

@@ -171,13 +171,11 @@ else
   # The power button is a message to a system, and there is none.
   trap '' TERM INT
 fi
+echo "firmware: $(date -u +%H:%M:%S) $FIRMWARE: $stage${init:+ $init}"
+[ "$stage" != nothing ] || echo "firmware: no bootable device"
 echo "$stage" >&3
 exec 3>&-
-echo "firmware: $(date -u +%H:%M:%S) $FIRMWARE: $stage${init:+ $init}"
-if [ "$stage" = nothing ]; then
-  echo "firmware: no bootable device"
-  exec sleep infinity
-fi
+[ "$stage" != nothing ] || exec sleep infinity
 
 # As udev has it everywhere, and not every computer that has no udev.
 mknod -m 666 dev/fuse c 10 229

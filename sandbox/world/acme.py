@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _PORT = 14000
 _MANAGEMENT_PORT = 15000
-_PATIENCE = 20.0  # seconds
+_PATIENCE = 120.0  # seconds
 # What a proxy must not hand on, since it is about the connection and not about the message.
 _OWN_HEADERS = {"connection", "content-length", "keep-alive", "server", "transfer-encoding"}
 

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
-from time import sleep
+from threading import Event, Thread
 from typing import Any
 
 import yaml
@@ -109,16 +108,21 @@ class CloudStack:
         """For one run: Hetzner never answers the order for a server; once it has it, `then` is called."""
         self.api.faults.order(method="POST", path="/servers", do="never")
         self.asked()
+        over = Event()
 
         def wait() -> None:
             while ("POST", "/servers") not in self.api.faults.requests:
-                sleep(0.05)
+                if over.wait(0.05):
+                    return
             then()
 
         waiting = Thread(target=wait)
         waiting.start()
-        yield
-        waiting.join()
+        try:
+            yield
+        finally:
+            over.set()
+            waiting.join()
 
     def _run(self, *words: str, seen: Callable[[str], None] = lambda _line: None) -> str:
         own = ("--stack", NAME, "--config-file", str(self._configuration))

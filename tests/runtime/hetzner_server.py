@@ -140,7 +140,7 @@ def running(
     )
     with served(app) as url:
         base = f"{url}/v1"
-        client = hcloud.Client(TOKEN, api_endpoint=base, poll_interval=0.02, timeout=10)
+        client = hcloud.Client(TOKEN, api_endpoint=base, poll_interval=0.02, timeout=120)
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        with httpx.Client(base_url=base, headers=headers, timeout=10) as http:
+        with httpx.Client(base_url=base, headers=headers, timeout=120) as http:
             yield Api(base, state, machines, faults, client, http)

@@ -85,7 +85,7 @@ class Host:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
 
     def ok(self, *command: str, stdin: str | None = None) -> str:
@@ -163,7 +163,7 @@ class Host:
     def connect(self, address: str, port: int, source: str = "") -> socket.socket:
         """A connection to one of the host's own addresses."""
         return self.inside(
-            lambda: socket.create_connection((address, port), 10, (source, 0) if source else None)
+            lambda: socket.create_connection((address, port), 60, (source, 0) if source else None)
         )
 
     def await_port(self, address: str, port: int) -> None:

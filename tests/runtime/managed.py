@@ -257,7 +257,9 @@ class Managed:
     def ended(self) -> None:
         """Wait until the supervisor has ended."""
         deadline = time.monotonic() + 60
-        while self.host.run("systemctl", "is-active", "--quiet", UNIT).returncode == 0:
+        # It takes a moment to be buried, too.
+        over = {"inactive", "failed"}
+        while self.host.run("systemctl", "is-active", UNIT).stdout.strip() not in over:
             assert time.monotonic() < deadline, "the supervisor is still at it"
             threading.Event().wait(0.05)
 

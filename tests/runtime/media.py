@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import re
 import subprocess
@@ -154,7 +155,7 @@ class Bucket:
         return self._store.content(version).read_bytes() if version else None
 
 
-def await_true(what: Callable[[], object], seconds: float = 30) -> None:
+def await_true(what: Callable[[], object], seconds: float = 120) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + seconds
     while not what():
@@ -168,6 +169,11 @@ class Mount:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.path = host.root / "mnt/media"
+
+    def await_listing(self, files: int) -> None:
+        """Wait until it has listed the bucket by itself, which it begins at its start."""
+        stats = ("rclone", "rc", "--unix-socket", "/run/media/rclone.sock", "vfs/stats")
+        await_true(lambda: json.loads(self.host.ok(*stats))["metadataCache"]["files"] == files)
 
     def start(self) -> subprocess.CompletedProcess[str]:
         return self.host.run("systemctl", "start", "media.service")

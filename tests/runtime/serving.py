@@ -29,7 +29,11 @@ def served(app: ASGIApp) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         # Whoever still waits for an answer then never gets one.
         config = uvicorn.Config(
-            app, lifespan="off", log_level="warning", timeout_graceful_shutdown=2
+            app,
+            lifespan="off",
+            log_level="warning",
+            timeout_graceful_shutdown=2,
+            timeout_keep_alive=3600,  # a client that stalls finds its connection as it left it
         )
         server = _Server(config)
         thread = threading.Thread(target=server.run, args=([listener],))

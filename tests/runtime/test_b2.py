@@ -176,8 +176,8 @@ def test_a_new_bucket(bucket: Bucket) -> None:
 def test_rclone_link_is_a_download_authorization(bucket: Bucket, media: Path) -> None:
     bucket.ok("copy", str(media), "B:the-films")
     link = bucket.ok("link", "B:the-films/Ärger/日本.txt").decode().strip()
-    assert httpx.get(link).content == b"unicode"
-    assert httpx.get(re.sub(r"[^/]+\.txt", "other.txt", link)).status_code == 401
+    assert httpx.get(link, timeout=60).content == b"unicode"
+    assert httpx.get(re.sub(r"[^/]+\.txt", "other.txt", link), timeout=60).status_code == 401
 
 
 def test_authorize_in_each_version(native: tuple[Native, Bucket]) -> None:
@@ -264,9 +264,9 @@ def test_a_download_by_its_id(native: tuple[Native, Bucket]) -> None:
     url, headers = f"{bucket.url}/b2api/v2/b2_download_file_by_id", client.headers
     content = Path("/etc/hostname").read_bytes()
     query = {"fileId": there["fileId"]}
-    assert httpx.get(url, headers=headers, params=query).content == content
-    assert httpx.post(url, headers=headers, json=query).content == content
-    assert httpx.get(url, params=query).status_code == 401
+    assert httpx.get(url, headers=headers, params=query, timeout=60).content == content
+    assert httpx.post(url, headers=headers, json=query, timeout=60).content == content
+    assert httpx.get(url, params=query, timeout=60).status_code == 401
     head = httpx.head(url, headers=headers, params=query)
     assert (head.status_code, head.headers["content-length"]) == (200, str(len(content)))
     for name, value in there["fileInfo"].items():
@@ -304,5 +304,5 @@ def test_a_range_past_the_end(native: tuple[Native, Bucket]) -> None:
     _, bucket = native
     bucket.ok("copyto", "/etc/hostname", "B:the-films/x")
     link = bucket.ok("link", "B:the-films/x").decode().strip()
-    answer = httpx.get(link, headers={"Range": "bytes=99999-"})
+    answer = httpx.get(link, headers={"Range": "bytes=99999-"}, timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (416, "range_not_satisfiable")

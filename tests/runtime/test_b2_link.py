@@ -97,7 +97,7 @@ def test_what_is_billed_is_counted(bucket: Bucket) -> None:
 
 
 def test_a_call_that_is_refused_is_not_counted(bucket: Bucket) -> None:
-    refused = httpx.get(f"{bucket.url}/b2api/v1/b2_list_buckets")
+    refused = httpx.get(f"{bucket.url}/b2api/v1/b2_list_buckets", timeout=60)
     assert refused.status_code == 401
     assert sum(bucket.counts().calls.values()) == 0
 
@@ -122,10 +122,10 @@ def test_nothing_is_sent_to_one_who_has_gone(bucket: Bucket) -> None:
     bucket.linked.link = Link(stream=500_000)
     path = bucket.ok("link", "b:the-films/film").decode().strip()
     bucket.counts()
-    with httpx.stream("GET", path) as answer:
+    with httpx.stream("GET", path, timeout=60) as answer:
         next(answer.iter_bytes())
     # As long as what is left of it would take.
-    assert httpx.get(path).content == _CONTENT
+    assert httpx.get(path, timeout=60).content == _CONTENT
     assert bucket.counts().sent < 2 * len(_CONTENT)
 
 
@@ -150,9 +150,13 @@ def test_who_asks_while_it_hangs_is_never_answered(bucket: Bucket) -> None:
         asker.sendall(b"GET /b2api/v1/b2_list_buckets HTTP/1.1\r\nHost: b2\r\n\r\n")
         with pytest.raises(httpx.ReadTimeout):
             httpx.get(f"{bucket.url}/b2api/v1/b2_list_buckets", timeout=1)
+        await_true(lambda: len(bucket.linked._broken) == 2)  # both have been met
         bucket.linked.outage = None
         assert (
-            json.loads(httpx.get(f"{bucket.url}/b2api/v1/b2_list_buckets").content)["status"] == 401
+            json.loads(httpx.get(f"{bucket.url}/b2api/v1/b2_list_buckets", timeout=60).content)[
+                "status"
+            ]
+            == 401
         )
         asker.settimeout(1)
         with pytest.raises(TimeoutError):

@@ -11,7 +11,7 @@ from benchmarks.media import flags, measure
 from benchmarks.media.library import Library, Made
 from benchmarks.media.measure import Course, Endpoint, Figure, endpoint
 
-_SMALL = Library(folders=30, in_each=3, analysed=10, film=40_000_000, stream=10_000_000)
+_SMALL = Library(folders=30, in_each=3, analysed=20, film=120_000_000, stream=10_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_players_of_all_sets_go_through_outages_of_each_kind(
     ):
         servers = {"refused": refused, "hanging": hanging, "503": unavailable}
         ours = {"ours": sets["ours"]}
-        found = list(measure.outages(servers, made, folder, ours, lasts=4, given_up=60))
+        found = list(measure.outages(servers, made, folder, ours, lasts=15, given_up=60))
     assert [one.outage for one in found] == list(servers)
     assert [one.error for one in found] == ["", "", ""]
-    assert [one for one in found if one.stalled < 2] == []
+    assert [one for one in found if one.stalled == 0] == []

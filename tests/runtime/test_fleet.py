@@ -193,6 +193,14 @@ def test_with_fail_fast_nothing_is_begun_after_a_failure(project: Project) -> No
     assert "first failed" in results["second"]["message"]
 
 
+def session(pid: int) -> int | None:
+    """A process's session, if it is still there."""
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
+
+
 def test_ctrl_c_in_a_terminal_lets_what_runs_finish_and_leaves_no_process(
     project: Project,
 ) -> None:
@@ -213,9 +221,10 @@ def test_ctrl_c_in_a_terminal_lets_what_runs_finish_and_leaves_no_process(
     ) as terminal:
         project.until_began("first")
         # The terminal's Ctrl-C reaches none but the command itself, which tells the engine once.
-        assert [pid for pid in at_work(project) if os.getsid(pid) == terminal.pid] == [terminal.pid]
+        assert [pid for pid in at_work(project) if session(pid) == terminal.pid] == [terminal.pid]
         terminal.sendintr()
         terminal.expect_exact("ending: ")
+        project.until_logged("first", "^C received; cancelling")
         (project.folder / "go-on").touch()
         terminal.expect_exact(pexpect.EOF)
         shown = str(terminal.before)

@@ -38,8 +38,12 @@ class Gate:
     def opens(self) -> bool:
         """What it makes of a look."""
         script = "echo again >/run/gate-test/again; read -r _ </run/gate-test/looked"
-        self.host.ok("timeout", "20", "sh", "-c", script)
+        self.host.ok("timeout", "60", "sh", "-c", script)
         return self.is_open()
+
+    def comes_open(self) -> bool:
+        """What it makes of some looks: a Plex that says nothing for five seconds leaves it in doubt."""
+        return any(self.opens() for _ in range(4))
 
     def is_open(self) -> bool:
         """As nginx asks."""
@@ -71,7 +75,7 @@ def gate(lone: Host) -> Iterator[Gate]:
     """It has looked once, at a host without Plex."""
     lone.ok("rm", "-rf", "/var/lib/plex")
     lone.ok("systemctl", "start", "plex-gate")
-    lone.ok("timeout", "20", "sh", "-c", "read -r _ </run/gate-test/looked")
+    lone.ok("timeout", "60", "sh", "-c", "read -r _ </run/gate-test/looked")
     yield Gate(lone)
     lone.ok("systemctl", "stop", "plex-gate", "plex")
 
@@ -93,7 +97,7 @@ def saying(
     def answer(request: Request) -> Response:
         asked.append(request.url.path)
         if hangs:
-            hangs.wait(20)
+            hangs.wait(300)
         return Response(body, status)
 
     with on.serving(Starlette(routes=[Route("/{path:path}", answer)]), 32400):
@@ -110,8 +114,8 @@ def test_plexs_own_claim_opens_it_and_its_end_closes_it(gate: Gate) -> None:
     assert not gate.opens()
 
     gate.host.ok("curl", "-fsS", "-X", "POST", _CLAIM)
-    assert gate.opens()
-    assert gate.opens()
+    assert gate.comes_open()
+    assert gate.comes_open()
 
     token = gate.host.ok(
         "sed", "-En", 's/.*PlexOnlineToken="([^"]+)".*/\\1/p', _PREFERENCES
@@ -127,7 +131,7 @@ def test_it_is_closed_while_plex_is_down(gate: Gate) -> None:
     gate.host.ok("systemctl", "start", "plex")
     gate.host.await_port("127.0.0.1", 32400)
     gate.host.ok("curl", "-fsS", "-X", "POST", _CLAIM)
-    assert gate.opens()
+    assert gate.comes_open()
 
     gate.host.ok("systemctl", "stop", "plex")
     assert not gate.opens()
@@ -135,14 +139,14 @@ def test_it_is_closed_while_plex_is_down(gate: Gate) -> None:
     gate.host.ok("systemctl", "start", "plex")
     gate.host.await_port("127.0.0.1", 32400)
     gate.host.ok("curl", "-fsS", "http://127.0.0.1:32400/identity")
-    assert gate.opens()
+    assert gate.comes_open()
 
 
 def test_both_together_open_it(gate: Gate) -> None:
     prefer(gate.host, _TOKEN)
     with saying(gate.host, identity("1")) as asked:
-        assert gate.opens()
-    assert asked == ["/identity"]
+        assert gate.comes_open()
+    assert set(asked) == {"/identity"}
 
 
 @pytest.mark.parametrize(
@@ -187,19 +191,23 @@ def test_with_a_token_it_is_closed_while_plex_does_not_say_so(
 def test_it_closes_when_plex_does_not_answer_in_time(gate: Gate) -> None:
     prefer(gate.host, _TOKEN)
     with saying(gate.host, identity("1")):
-        assert gate.opens()
+        assert gate.comes_open()
     ends = threading.Event()
     with saying(gate.host, identity("1"), hangs=ends) as asked:
-        assert not gate.opens()
-        assert asked == ["/identity"]
-        ends.set()
+        try:
+            assert not gate.opens()
+            assert set(asked) == {"/identity"}
+        finally:
+            ends.set()
 
 
 @pytest.mark.parametrize("end", [["stop"], ["kill", "--signal=KILL"]], ids=" ".join)
 def test_without_the_gate_it_is_closed(end: list[str], gate: Gate) -> None:
     prefer(gate.host, _TOKEN)
     with saying(gate.host, identity("1")):
-        assert gate.opens()
+        assert gate.comes_open()
     gate.host.ok("systemctl", *end, "plex-gate")
-    gate.host.ok("sh", "-c", "timeout 50 sh -c 'while [ -e /run/plex-gate ]; do sleep 0.05; done'")
+    gate.host.ok(
+        "sh", "-c", "timeout 50 sh -c 'while [ -e /run/plex-gate/open ]; do sleep 0.05; done'"
+    )
     assert not gate.is_open()

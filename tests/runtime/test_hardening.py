@@ -187,7 +187,7 @@ def test_nothing_but_a_key_is_asked_for(sshd: ConfiguredSshd) -> None:
 def test_one_address_does_not_take_every_place(sshd: ConfiguredSshd) -> None:
     def banner(source: str) -> bytes:
         connection = open_ones.enter_context(
-            socket.create_connection(("127.0.0.1", sshd.port), 10, (source, 0))
+            socket.create_connection(("127.0.0.1", sshd.port), 60, (source, 0))
         )
         return connection.recv(100)
 
@@ -216,7 +216,7 @@ def load(lone: Host, path: str) -> None:
 
 
 def reaches(lone: Host, url: str, *user: str) -> bool:
-    curl = ("curl", "-sS", "--globoff", "--max-time", "10", "--output", "/dev/null", url)
+    curl = ("curl", "-sS", "--globoff", "--max-time", "60", "--output", "/dev/null", url)
     done = lone.run(*(by(user[0], *user[1:], *curl) if user else curl))
     assert done.returncode in {0, 7}, done.stderr  # 7: refused, and at once
     return done.returncode == 0

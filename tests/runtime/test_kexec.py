@@ -128,7 +128,11 @@ def test_the_first_run_is_told_and_the_second_lets_it_try_again(ubuntu: Host) ->
 
     # With what the stack knows by now; and until then nobody meets the sshd that was open.
     ubuntu.write("/root/kexec.sh", "an older one\n")
-    ubuntu.write("/usr/local/bin/sleep", "#!/bin/sh\nuntil [ -e /root/go ]; do :; done\n", 0o755)
+    ubuntu.write(
+        "/usr/local/bin/sleep",
+        "#!/bin/sh\nuntil [ -e /root/go ]; do /usr/bin/sleep 0.1; done\n",
+        0o755,
+    )
     assert install(ubuntu, RIGHT).returncode == 75
     with pytest.raises(ConnectionRefusedError):
         ubuntu.connect("127.0.0.1", 22)

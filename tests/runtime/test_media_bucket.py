@@ -56,6 +56,7 @@ def said(mount: Mount, unit: str, since: str) -> str:
 
 
 def now(mount: Mount) -> str:
+    mount.host.ok("journalctl", "--sync")
     shown = mount.host.ok("journalctl", "-n", "0", "--show-cursor")
     return shown.rpartition("cursor: ")[2].strip()
 

@@ -114,7 +114,7 @@ def test_a_missing_fusermount_is_waited_for(served: Bucket, mount: Mount) -> Non
     try:
         assert mount.start().returncode == 1
         restarts = int(mount.show("NRestarts"))
-        await_true(lambda: int(mount.show("NRestarts")) > restarts + 5, 120)
+        await_true(lambda: int(mount.show("NRestarts")) > restarts + 5, 300)
         assert not plex_runs(mount)
     finally:
         mount.host.ok("mv", "/usr/bin/fusermount3.away", "/usr/bin/fusermount3")
@@ -158,6 +158,7 @@ def test_a_revoked_key_ends_no_unit_for_good(started: Mount, served: Bucket) -> 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_storm_of_refusals_is_ridden_out(started: Mount, served: Bucket, status: int) -> None:
     """Two of three calls are refused, for as long as the film is read."""
+    served.door.calls.clear()
     served.door.storm = status
     assert (started.path / _FILM).read_bytes() == FILM
     assert served.door.refused > 0
@@ -166,7 +167,7 @@ def test_a_storm_of_refusals_is_ridden_out(started: Mount, served: Bucket, statu
 def test_an_endpoint_that_is_gone_while_a_film_plays_is_waited_for(
     started: Mount, served: Bucket
 ) -> None:
-    served.linked.link = Link(stream=1_000_000)
+    served.linked.link = Link(stream=300_000)
     with reading(started, _FILM) as player, ThreadPoolExecutor(1) as pool:
         assert first(player) == FILM[: 1 << 20]
         served.linked.outage = "503"
@@ -193,9 +194,10 @@ def test_a_full_disk_under_the_cache_ends_no_reading(served: Bucket, mount: Moun
         assert mount.start().returncode == 0
         assert (mount.path / _FILM).read_bytes() == FILM
         assert (mount.path / "Films/M.mkv").read_bytes() == other
+        host.ok("systemctl", "stop", "media")  # which would make room meanwhile
         host.run("dd", "if=/dev/zero", "of=/var/cache/rclone/filled", "bs=1M")
         assert host.run("sh", "-c", "echo more >/var/cache/rclone/more").returncode != 0
-        host.ok("systemctl", "restart", "media")
+        host.ok("systemctl", "start", "media")
         for name, content in ((_FILM, FILM), ("Films/M.mkv", other)):
             assert (mount.path / name).read_bytes() == content
     finally:
@@ -212,10 +214,10 @@ def test_a_file_that_is_replaced_is_never_a_mixture(started: Mount, served: Buck
         rest, _ = player.communicate(b"\n", timeout=50)
         # The player has what it began with, since that version is still in the bucket: to its end, or as far
         # as the new one reaches, if the kernel has asked for the length in between.
-        assert len(rest) + (1 << 20) in (len(FILM), len(new))
+        assert len(new) <= len(rest) + (1 << 20) <= len(FILM)
         assert FILM[1 << 20 :].startswith(rest)
         assert player.returncode == 0
-    await_true(lambda: (started.path / _FILM).stat().st_size == len(new), 3)
+    await_true(lambda: (started.path / _FILM).stat().st_size == len(new))
     assert (started.path / _FILM).read_bytes() == new
 
 

@@ -34,10 +34,12 @@ def mount(lone: Host, bucket: Bucket) -> Iterator[Mount]:
     """It runs, and has seen the whole bucket."""
     made = Mount(lone)
     assert made.start().returncode == 0, lone.journal("media")
+    made.await_listing(2)
     lone.ok("media-refresh")
     bucket.door.calls.clear()
     yield made
     lone.ok("systemctl", "stop", "media")
+    lone.run("systemctl", "reset-failed", "media")
     lone.ok("systemctl", "clean", "--what=cache", "media.service")
 
 

@@ -21,7 +21,16 @@ import pytest
 
 from tests import stack
 from tests.runtime.lone_host import Host, host
-from tests.runtime.media import FILM, PORT, RCLONE_CONF, Bucket, Mount, configure, hand_over
+from tests.runtime.media import (
+    FILM,
+    PORT,
+    RCLONE_CONF,
+    Bucket,
+    Mount,
+    await_true,
+    configure,
+    hand_over,
+)
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +133,10 @@ def test_a_read_in_the_middle_fetches_from_there(started: Mount, bucket: Bucket)
 
 def test_what_was_read_once_is_read_from_the_disk(started: Mount, bucket: Bucket) -> None:
     assert film(started).read_bytes() == FILM
+    # What is cached is written down once rclone has heard that the file is closed.
+    cached = started.host.root / "var/cache/rclone/vfsMeta"
+    whole = re.compile(rf'"Pos":\s*0,\s*"Size":\s*{len(FILM)}\b')
+    await_true(lambda: any(whole.search(each.read_text()) for each in cached.rglob("*.mkv")))
     started.host.ok("systemctl", "restart", "media.service")
     bucket.door.ranges.clear()
     assert film(started).read_bytes() == FILM
@@ -177,15 +190,17 @@ def test_what_is_written_arrives_in_the_bucket_if_that_is_allowed(
 def test_what_a_killed_rclone_leaves_is_healed(started: Mount) -> None:
     killed = started.show("MainPID")
     drop_in = "/run/systemd/system/media.service.d/test2.conf"
-    started.host.write(drop_in, "[Service]\nRestartSec=10\n")
+    held = "/bin/sh -c 'until [ -e /run/go-on ]; do /bin/sleep 0.1; done'"
+    started.host.write(drop_in, f"[Service]\nExecCondition=+{held}\n")
     started.host.ok("systemctl", "daemon-reload")
     try:
         started.host.ok("kill", "-KILL", killed)
-        started.await_that("SubState", "auto-restart")
+        started.await_that("SubState", "condition")
         with pytest.raises(OSError, match="not connected") as stale:
             list(started.path.iterdir())
         assert stale.value.errno == errno.ENOTCONN
     finally:
+        started.host.ok("touch", "/run/go-on")
         started.host.ok("rm", drop_in)
         started.host.ok("systemctl", "daemon-reload")
 

@@ -82,6 +82,7 @@ def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, dict[
 @pytest.fixture
 def plex(lone: tuple[Host, dict[str, str]]) -> Iterator[Plex]:
     running, units = lone
+    running.ok("journalctl", "--sync")
     cursor = running.ok("journalctl", "-n", "0", "--show-cursor").rpartition("cursor: ")[2].strip()
     yield Plex(running, units, cursor)
     running.ok("systemctl", "stop", "plex")

@@ -39,7 +39,8 @@ def managed(lone: Host, downloads: Downloads) -> Iterator[Managed]:
     install(lone, downloads, 1)
     (lone.root / "run/rebooted").unlink(missing_ok=True)
     yield Managed(lone, downloads)
-    lone.run("systemctl", "stop", UNIT, "converge-guard.timer")
+    lone.run("systemctl", "stop", "converge-guard.timer", "converge-guard.service")
+    lone.run("systemctl", "stop", UNIT)
 
 
 def change(managed: Managed, made: Change) -> str:
@@ -159,8 +160,9 @@ def test_a_first_boot_with_the_world_in_disorder_stays_and_is_no_default(managed
 
 def test_a_power_cut_before_the_default_goes_back(managed: Managed) -> None:
     assert managed.session(Change("one")).status == 75
-    managed.host.ok("systemctl", "kill", "--signal=KILL", UNIT)
     managed.host.ok("systemctl", "stop", "converge-guard.timer")
+    managed.host.ok("systemctl", "kill", "--signal=KILL", UNIT)
+    managed.ended()
     managed.boot("/boot-default")
     managed.all_is("zero")
     assert "the host went down while a change was on trial" in str(managed.status()["message"])
@@ -332,7 +334,8 @@ def test_secrets_for_another_bucket_come_and_go_with_the_change(managed: Managed
 
     sets(secrets="old", secrets_next="new")
     assert managed.session(Change("two")).status == 75
-    managed.host.ok("systemctl", "kill", "--signal=KILL", UNIT)
     managed.host.ok("systemctl", "stop", "converge-guard.timer")
+    managed.host.ok("systemctl", "kill", "--signal=KILL", UNIT)
+    managed.ended()
     managed.boot("/boot-default")
     assert in_place() == "old"

@@ -60,9 +60,9 @@ _THROUGH = """
 ssh=$1 place=$2
 rm -f /root/said
 $ssh -E /root/said -f -N -M -S /root/control -L "9000:$place" "$3"
-curl -s --max-time 20 http://127.0.0.1:9000/identity || :
+curl -s --max-time 60 http://127.0.0.1:9000/identity || :
 $ssh -q -S /root/control -O exit "$3"
-while ss -Hltn sport = :9000 | grep -q .; do sleep 0.05; done
+while [ -e /root/control ] || ss -Hltn sport = :9000 | grep -q .; do sleep 0.05; done
 """
 
 

@@ -140,7 +140,7 @@ class World:
     def end(self) -> int:
         """The daemon's exit status after SIGTERM."""
         self.process.terminate()
-        return self.process.wait(20)
+        return self.process.wait(300)
 
 
 def start(state: Path) -> World:

@@ -136,6 +136,7 @@ def test_a_lost_acknowledgement_is_rolled_back_and_the_next_run_succeeds(
         ) as instead,
         stack.running("up", "--yes", "--skip-preview") as process,
     ):
+        machine.until_said(process, "converge: waiting: ")
         machine.until(stack, '[ "$(jq -r .state /var/lib/converge/status.json)" = failed ]')
         instead()
         said, _ = process.communicate()

@@ -261,7 +261,8 @@ def test_whatever_is_sent_nginx_answers_for_it(lone: Host) -> None:
     statuses = converse(lone, _QUICK)
 
     assert set(statuses) <= _OWN | _GONE
-    assert statuses[200] > _QUICK // 20
+    # Some who were answered had gone by then.
+    assert statuses[200] + statuses[499] > _QUICK // 20
 
 
 @pytest.mark.heavy

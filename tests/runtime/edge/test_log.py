@@ -57,6 +57,7 @@ def mark(lone: Host, request: pytest.FixtureRequest) -> str:
     """A line of nginx's log, after which the test's own come."""
     words = f"mark-{abs(hash(request.node.nodeid))}"
     lone.ok("curl", "-sk", "--resolve", f"{DOMAIN}:443:{SERVER}", f"https://{DOMAIN}/", "-A", words)
+    await_that(lambda: words in lone.journal("nginx"))
     return words
 
 

@@ -25,6 +25,7 @@ from tests.runtime.library.server import (
     Library,
     hand_over,
 )
+from tests.runtime.media import await_true
 
 # Each transaction writes to both tables, and one follows the other.
 WRITER = """
@@ -115,6 +116,8 @@ def test_a_database_is_copied_as_it_was_at_one_moment_while_plex_writes(library:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "writes\n"
         library.backup()
+        backed_up = int(library.sql("SELECT views FROM total"))
+        await_true(lambda: int(library.sql("SELECT views FROM total")) > backed_up)
         assert writer.poll() is None
     written = int(library.sql("SELECT views FROM total"))
     library.new_server()
@@ -143,7 +146,7 @@ def test_neither_key_nor_password_is_seen(library: Library) -> None:
     key = stack.settings_of().backup_application_key.get_secret_value()
     with library.bucket.door.holding("upload", "/data/"):
         library.host.ok("systemctl", "start", "--no-block", "plex-library-backup")
-        assert library.bucket.door.waiting.wait(30)
+        assert library.bucket.door.waiting.wait(120)
         shown = library.host.ok(
             "sh", "-c", "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'"
         )
@@ -226,7 +229,7 @@ def test_a_backup_that_is_killed_leaves_nothing_in_the_way(library: Library) -> 
     library.host.ok("sh", "-c", f"head -c 3000000 /dev/urandom >'{HOME}/Metadata/Movies/two.jpg'")
     with library.bucket.door.holding("upload", "/data/"):
         library.host.ok("systemctl", "start", "--no-block", "plex-library-backup")
-        assert library.bucket.door.waiting.wait(30)
+        assert library.bucket.door.waiting.wait(120)
         library.host.ok("systemctl", "kill", "--signal=KILL", "plex-library-backup")
         library.await_state("failed", "plex-library-backup")
     assert library.snapshots() == [made]

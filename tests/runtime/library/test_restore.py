@@ -133,7 +133,7 @@ def test_a_restore_that_is_killed_begins_again(library: Library) -> None:
     library.new_server()
     with library.bucket.door.holding("download", poster):
         library.host.ok("systemctl", "start", "--no-block", "plex")
-        assert library.bucket.door.waiting.wait(30)
+        assert library.bucket.door.waiting.wait(120)
         assert library.state()[0] == "activating"
         assert library.exists("/var/lib/plex/.restoring")
         library.host.ok("systemctl", "kill", "--signal=KILL", "plex-library")
