@@ -95,6 +95,7 @@ in
   acme = { inherit (config.security.acme.defaults) email server; };
   packages = map (package: package.name) config.environment.systemPackages;
   mount = config.systemd.services.media.serviceConfig;
+  plexCondition = config.systemd.services.plex.unitConfig.ConditionPathExists;
   beforePlex = config.systemd.services.plex.serviceConfig.ExecStartPre;
   services = builtins.mapAttrs (_: service: service.serviceConfig) config.systemd.services;
   swap = map (swap: { inherit (swap) device size; }) config.swapDevices;
@@ -407,6 +408,11 @@ def test_the_mount_is_refreshed_as_often_as_told(hosts: dict[str, Host]) -> None
         assert timer["OnActiveSec"] == timer["OnUnitInactiveSec"] == f"{minutes}min"
     assert "media-refresh" not in hosts["next to nothing"]["timers"]
     assert any("media-refresh" in package for package in hosts["next to nothing"]["packages"])
+
+
+def test_plex_does_not_start_while_its_databases_are_copied(hosts: dict[str, Host]) -> None:
+    (held,) = re.findall(r"^held=(\S+)", (REPO / "nix/host/database.sh").read_text(), re.MULTILINE)
+    assert hosts["defaults"]["plexCondition"] == f"!{held}"
 
 
 def test_upgrades_begin_in_the_first_half_of_their_window(hosts: dict[str, Host]) -> None:

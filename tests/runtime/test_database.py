@@ -63,7 +63,9 @@ def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         for name, plex in (("old", "1"), ("same", "1"), ("new", "2"), ("newer", "3")):
             unit = f"[Service]\nUser=plex\nExecStart=/nix/store/plex-{plex}/bin/plexmediaserver\n"
             running.write(f"/srv/{name}/etc/systemd/system/plex.service", unit)
-        unit = "[Service]\nExecStart=sleep infinity\n"
+        # As plex.nix has it.
+        condition = "ConditionPathExists=!/run/plex-databases"
+        unit = f"[Unit]\n{condition}\n[Service]\nExecStart=sleep infinity\n"
         running.write("/run/systemd/system/plex.service", unit)
         running.ok("systemctl", "daemon-reload")
         yield running
@@ -114,6 +116,33 @@ def test_a_change_that_fails_gets_every_row_back(databases: Databases) -> None:
     databases.sql("insert into films values ('Metropolis')")
     assert databases.run("put-back") == ""
     assert databases.films() == ["Faust", "Metropolis", "Nosferatu"]
+
+
+_STARTS = """#!/bin/sh
+# The mount comes back meanwhile, and wants Plex.
+systemctl start plex
+systemctl is-active plex >>/run/seen
+exec /usr/bin/"${0##*/}" "$@"
+"""
+
+
+@pytest.mark.parametrize("program", ["cp", "mv"])
+def test_nobody_starts_plex_meanwhile(program: str, databases: Databases) -> None:
+    if program == "mv":
+        databases.copy()
+        databases.host.ok("systemctl", "start", "plex")
+    databases.host.write(f"/usr/local/bin/{program}", _STARTS, 0o755)
+    try:
+        if program == "cp":
+            databases.copy()
+        else:
+            databases.run("put-back")
+    finally:
+        databases.host.ok("rm", f"/usr/local/bin/{program}")
+
+    assert set(databases.host.ok("sh", "-c", "cat /run/seen; rm /run/seen").split()) == {"inactive"}
+    databases.host.ok("systemctl", "start", "plex")
+    assert databases.running()
 
 
 def test_putting_back_goes_on_where_it_was_cut_short(databases: Databases) -> None:
