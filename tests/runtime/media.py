@@ -170,10 +170,10 @@ class Mount:
         self.host = host
         self.path = host.root / "mnt/media"
 
-    def await_listing(self, files: int) -> None:
-        """Wait until it has listed the bucket by itself, which it begins at its start."""
+    def await_listing(self, entries: int) -> None:
+        """Wait until it has listed so many files and folders by itself, which it begins at its start."""
         stats = ("rclone", "rc", "--unix-socket", "/run/media/rclone.sock", "vfs/stats")
-        await_true(lambda: json.loads(self.host.ok(*stats))["metadataCache"]["files"] == files)
+        await_true(lambda: json.loads(self.host.ok(*stats))["metadataCache"]["files"] == entries)
 
     def start(self) -> subprocess.CompletedProcess[str]:
         return self.host.run("systemctl", "start", "media.service")

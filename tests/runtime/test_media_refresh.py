@@ -34,7 +34,7 @@ def mount(lone: Host, bucket: Bucket) -> Iterator[Mount]:
     """It runs, and has seen the whole bucket."""
     made = Mount(lone)
     assert made.start().returncode == 0, lone.journal("media")
-    made.await_listing(2)
+    made.await_listing(5)
     lone.ok("media-refresh")
     bucket.door.calls.clear()
     yield made
