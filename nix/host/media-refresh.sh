@@ -36,7 +36,7 @@ systemctl is-active --quiet media.service || {
 }
 
 # One at a time: of two, rclone might keep the older list.
-exec 9</run/media
+exec 9<"$0"
 flock 9
 
 # Asked of the bucket itself: the mount would show an emptied one, and Plex drop its library.
