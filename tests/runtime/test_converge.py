@@ -239,7 +239,7 @@ def test_a_session_prints_the_end_that_it_ends_with(tmp_path: Path) -> None:
     assert session_prints(script, tmp_path) == "work: failed: for a reason\n"
 
 
-@pytest.mark.parametrize(("works", "looks"), [(3, 4), (1000, 101)])
+@pytest.mark.parametrize(("works", "looks"), [(3, 4), (1000, 601)])
 def test_a_session_ends_when_nobody_would_be_refused_any_more(
     tmp_path: Path, works: int, looks: int
 ) -> None:
