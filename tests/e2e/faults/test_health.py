@@ -82,5 +82,3 @@ def test_what_a_timer_starts_fails(host: Host) -> None:
     assert "health: warning: ill.service had failed\n" in said
     assert host.system() != before
     host.project.reset()
-    host.up()
-    host.shell("systemctl reset-failed ill")
