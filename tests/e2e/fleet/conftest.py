@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox import inside, keys, stack, toolchain
 from tests.e2e.faults.project import Project
-from tests.e2e.world import World
+from tests.e2e.world import World, world_of_its_own
 from tests.runtime import bucket
 
 
@@ -71,16 +69,8 @@ class Fleet:
 
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
-    """A world without a stack; taken down at the end."""
-    state = Path(f"/var/tmp/plex-on-nixos-fleet-{os.getpid()}")  # noqa: S108 - removed below
-    world = World(state, {**os.environ, "SANDBOX_STATE": str(state)})
-    try:
-        up = world.python("-m", "sandbox", "world")
-        assert up.returncode == 0, up.stdout + up.stderr + world.logs()
+    with world_of_its_own("fleet") as world:
         yield world
-    finally:
-        world.python("-m", "sandbox", "down")
-        shutil.rmtree(state, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
