@@ -12,7 +12,7 @@ from fleet.display import Display
 from fleet.known import Known
 from fleet.operations import Outcome
 from fleet.progress import Progress
-from fleet.status import learn
+from fleet.status import with_each
 
 COMMANDS = {"backup": "plex-library backup", "refresh": "media-refresh"}
 """As root, whom the stack's key belongs to."""
@@ -43,21 +43,20 @@ async def _run(
     parallel: int,
     folder: Path,
 ) -> list[Outcome]:
-    found = await learn(names, parallel, folder)
-    at_once = asyncio.Semaphore(parallel)
-    addresses = [each.address for each in found.values() if isinstance(each, Known)]
-    with ssh.keys(addresses) as key_folder:
+    def shown(outcome: Outcome) -> Outcome:
+        display.end(outcome.stack, outcome.result, outcome.message)
+        return outcome
 
-        async def one(name: str, what: Known | str) -> Outcome:
-            if isinstance(what, str):
-                outcome = Outcome(name, "failed", what)
-            else:
-                async with at_once:
-                    outcome = await _one(what.address, key_folder, command, display, logs)
-            display.end(name, outcome.result, outcome.message)
-            return outcome
+    async def one(_name: str, what: Known, key_folder: Path) -> Outcome:
+        return shown(await _one(what.address, key_folder, command, display, logs))
 
-        return await asyncio.gather(*(one(name, what) for name, what in found.items()))
+    return await with_each(
+        names,
+        parallel,
+        folder,
+        one,
+        unknown=lambda name, why: shown(Outcome(name, "failed", why)),
+    )
 
 
 async def _one(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fleet import certificate, money, ssh, stacks
 from fleet.engine import Engine
@@ -16,6 +16,7 @@ from fleet.errors import FleetError
 from fleet.host import Certificate, Host, problems, read
 from fleet.known import Known, known
 
+T = TypeVar("T")
 _SCRIPT = Path(__file__).with_name("status.sh")
 _SECONDS = 45  # beyond what the script takes at most
 
@@ -58,16 +59,35 @@ def look(names: Sequence[str], parallel: int, folder: Path = stacks.FOLDER) -> l
 
 
 async def _look(names: Sequence[str], parallel: int, folder: Path) -> list[Report]:
+    return await with_each(
+        names, parallel, folder, _report, unknown=lambda name, why: Report(name, (why,))
+    )
+
+
+async def with_each(
+    names: Sequence[str],
+    parallel: int,
+    folder: Path,
+    do: Callable[[str, Known, Path], Awaitable[T]],
+    *,
+    unknown: Callable[[str, str], T],
+) -> list[T]:
+    """Do something with the hosts of all these stacks, at most so many at the same time.
+
+    Args:
+        do: given a stack's name, what is known of it, and the folder with its key for SSH.
+        unknown: given the name of one of which Pulumi knows nothing, and why.
+    """
     found = await learn(names, parallel, folder)
     at_once = asyncio.Semaphore(parallel)
     addresses = [each.address for each in found.values() if isinstance(each, Known)]
     with ssh.keys(addresses) as key_folder:
 
-        async def one(name: str, what: Known | str) -> Report:
+        async def one(name: str, what: Known | str) -> T:
             if isinstance(what, str):
-                return Report(name, (what,))
+                return unknown(name, what)
             async with at_once:
-                return await _report(name, what, key_folder)
+                return await do(name, what, key_folder)
 
         return await asyncio.gather(*(one(name, what) for name, what in found.items()))
 
