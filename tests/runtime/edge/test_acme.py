@@ -12,7 +12,7 @@ from cryptography import x509
 
 from tests.runtime.edge import issuer as letsencrypt
 from tests.runtime.edge.issuer import Issuer
-from tests.runtime.edge.visits import ADDRESSES, DOMAIN, SERVER, asking, put
+from tests.runtime.edge.visits import ADDRESSES, DOMAIN, SERVER, asking, await_new_workers, put
 from tests.runtime.lone_host import Host, host
 from tests.runtime.upstream import Upstream
 
@@ -92,6 +92,7 @@ def ordered(on: Host, acme: Issuer) -> x509.Certificate:
     acme.knows(DOMAIN, SERVER)
     boot(on)
     await_that(on, lambda: by_pebble(on))
+    await_new_workers(on)
     return served(on)
 
 

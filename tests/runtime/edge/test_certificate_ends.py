@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.runtime.edge.visits import DOMAIN, SERVER, await_that
+from tests.runtime.edge.visits import DOMAIN, SERVER, await_new_workers, await_that
 from tests.runtime.lone_host import Host
 from tests.stack import REPO
 
@@ -43,6 +43,7 @@ def give(on: Host, days: float, *, trusted: bool) -> datetime:
     on.write("/root/trusted.pem", text if trusted else "")
     on.ok("systemctl", "reload", "nginx")
     await_that(lambda: shown(on) == certificate.public_bytes(serialization.Encoding.DER))
+    await_new_workers(on)
     return ends
 
 

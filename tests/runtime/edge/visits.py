@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import subprocess
 import threading
@@ -176,3 +177,9 @@ def await_that(what: Callable[[], bool]) -> None:
             return
         threading.Event().wait(0.1)
     raise AssertionError("it did not come to be in 30 s")
+
+
+def await_new_workers(on: Host) -> None:
+    """Wait until those of before a reload have ended: for a moment they answer beside the new ones."""
+    everyone = 1 + (os.cpu_count() or 1)
+    await_that(lambda: on.ok("systemctl", "show", "-P", "TasksCurrent", "nginx") == f"{everyone}\n")
