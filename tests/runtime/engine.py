@@ -66,14 +66,20 @@ class Engine:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
         self._running.append(process)
         lines = []
         assert process.stdout
-        with process.stdout as output:
-            for line in output:
-                lines.append(line)
-                seen(line.rstrip())
+        try:
+            with process.stdout as output:
+                for line in output:
+                    lines.append(line)
+                    seen(line.rstrip())
+        except BaseException:
+            # Ctrl-C at the terminal does not reach another session.
+            process.send_signal(signal.SIGINT)
+            raise
         self._running.remove(process)
         self.printed = "".join(lines)
         if process.wait() != 0:
@@ -85,5 +91,5 @@ class Engine:
         self._running[-1].send_signal(signal.SIGINT)
 
     def kill(self) -> None:
-        """End the run that is going on, as a power cut does."""
-        self._running[-1].kill()
+        """End the run that is going on, as a power cut does: with its plugins, which are in groups of their own."""
+        subprocess.run(["pkill", "-KILL", "--session", str(self._running[-1].pid)], check=True)

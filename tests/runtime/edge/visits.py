@@ -181,5 +181,5 @@ def await_that(what: Callable[[], bool]) -> None:
 
 def await_new_workers(on: Host) -> None:
     """Wait until those of before a reload have ended: for a moment they answer beside the new ones."""
-    everyone = 1 + (os.cpu_count() or 1)
-    await_that(lambda: on.ok("systemctl", "show", "-P", "TasksCurrent", "nginx") == f"{everyone}\n")
+    children = "cat /proc/$(systemctl show -P MainPID nginx)/task/*/children"
+    await_that(lambda: len(on.ok("sh", "-c", children).split()) == os.cpu_count())
