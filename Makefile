@@ -35,8 +35,12 @@ check: $(VENV)/.complete ## Format, lint, types, shell
 	@shellcheck -x $$({ git ls-files '*.sh'; git grep -lE '^#!/bin/sh'; } | sort -u)
 
 .PHONY: test
-test: $(VENV)/.complete ## Everything that CI runs
+test: $(VENV)/.complete ## What CI runs for each change: some ten minutes
 	@$(IN_VENV) -m tests
+
+.PHONY: test-all
+test-all: $(VENV)/.complete ## Every test, also what takes long: the guides, all faults, visitors, several stacks: over an hour
+	@$(IN_VENV) -m tests --all
 
 .PHONY: test-fleet
 test-fleet: $(VENV)/.complete ## Three stacks made and kept by `python -m fleet`, one of them broken

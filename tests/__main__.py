@@ -1,12 +1,13 @@
-"""Every check and test in one run, and what each stage cost: `make test`, or `python -m tests STAGE…`."""
+"""The checks and tests in one run, and what each stage cost: `make test`, or `python -m tests --help`."""
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
-from collections import ChainMap
-from collections.abc import Collection
+from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from tempfile import TemporaryFile
 from time import monotonic
 from typing import IO
@@ -39,9 +40,14 @@ _STAGES = {
         Stage("check", ["make", "--no-print-directory", "check"]),
         pytest("unit", "tests/unit", options=["-rs"]),
         pytest("nix", "tests/nix"),
-        pytest("runtime", "tests/runtime", options=["-n3", "--dist=loadfile", "-m", "not heavy"]),
-        pytest("e2e", "tests/e2e/life", "tests/e2e/faults", options=["-m", "quick or not fault"]),
-        pytest("installation", "tests/e2e/installation"),
+        pytest("runtime", "tests/runtime", options=["-n3", "--dist=loadfile"], only="not heavy"),
+        pytest(
+            "e2e",
+            "tests/e2e/life",
+            "tests/e2e/faults",
+            only="(quick or not fault) and not heavy",
+        ),
+        pytest("installation", "tests/e2e/installation", only="not heavy"),
         pytest("fleet", "tests/e2e/fleet"),
         pytest("faults", "tests/e2e/faults"),
         pytest(
@@ -53,7 +59,8 @@ _STAGES = {
     )
 }
 _BY_NAME_ONLY = {"edge", "faults", "fleet"}
-_PACKAGES_OF = {"edge": {"testssl": "testssl.sh"}}
+_IN_OTHERS = {"edge", "faults"}
+_SCANNER = {"testssl": "testssl.sh"}
 
 # Those that run together mostly wait: so many that two cores are busy, and no more, or they stall.
 _TURNS = (
@@ -67,42 +74,49 @@ _TURNS = (
 )
 
 
-def main(names: list[str]) -> int:
-    """Run the stages of those names, or what CI runs."""
+def main(words: list[str]) -> int:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tests", description=__doc__)
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"{', '.join(_STAGES)}")
+    parser.add_argument("--all", action="store_true", help="also what takes long, and the fleet")
+    asked = parser.parse_args(words)
+    if unknown := sorted(set(asked.stages) - set(_STAGES)):
+        parser.error(f"no stage {', '.join(unknown)}; there are {', '.join(_STAGES)}")
+    wanted = asked.stages or set(_STAGES) - (_IN_OTHERS if asked.all else _BY_NAME_ONLY)
+    stages = {
+        name: replace(_STAGES[name], without=[]) if asked.all else _STAGES[name] for name in wanted
+    }
     console = Console(highlight=False)
-    unknown = set(names) - set(_STAGES)
-    if unknown:
-        console.print(f"no stage {', '.join(sorted(unknown))}; there are {', '.join(_STAGES)}")
-        return 2
-    wanted = set(names) or set(_STAGES) - _BY_NAME_ONLY
+    began = monotonic()
     try:
         preflight.check()
-        began = monotonic()
-        of_stages = [_PACKAGES_OF.get(name, {}) for name in wanted]
-        preflight.install(console.print, dict(ChainMap(_PACKAGES, *of_stages)))
+        scanner = _SCANNER if asked.all or "edge" in wanted else {}
+        preflight.install(console.print, _PACKAGES | scanner)
         toolchain.ensure(console.print)
     except SandboxError as error:
         console.print(f"tests: {error}", markup=False)
         return 1
-    return 0 if run(wanted, {"preparation": monotonic() - began}, console) else 1
+    return 0 if run(stages, {"preparation": monotonic() - began}, console) else 1
 
 
-def run(wanted: Collection[str], costs: dict[str, float], console: Console) -> bool:
+def run(stages: Mapping[str, Stage], costs: dict[str, float], console: Console) -> bool:
     """Run stages, one that fails does not stop the others; print their costs; whether all are well.
 
     Whole servers share two cores here, and now and then one of them is late. So the files that failed, if
     they are few, run once more at the end, with the machine to themselves. What failed at first is printed.
 
     Args:
-        wanted: their names.
+        stages: by name.
         costs: seconds that something before them took, by its name.
     """
     failed: set[str] = set()
     for together in _TURNS:
-        failed |= _run_together([name for name in together if name in wanted], costs, console)
+        failed |= _run_together(
+            [stages[name] for name in together if name in stages], costs, console
+        )
     late: dict[str, str] = {}
     for name in sorted(failed):
-        if again := _STAGES[name].once_more():
+        if again := stages[name].once_more():
             files = ", ".join(again.paths)
             console.rule(f"{name} once more, alone: {files}")
             if again.start().wait() == 0:
@@ -119,7 +133,7 @@ def run(wanted: Collection[str], costs: dict[str, float], console: Console) -> b
     return not failed
 
 
-def _run_together(together: list[str], costs: dict[str, float], console: Console) -> set[str]:
+def _run_together(together: list[Stage], costs: dict[str, float], console: Console) -> set[str]:
     """Run stages at the same time, and add their seconds to `costs`; which of them failed.
 
     What the later ones print comes after the first has ended.
@@ -128,9 +142,9 @@ def _run_together(together: list[str], costs: dict[str, float], console: Console
     with ExitStack() as stack:
         began = monotonic()
         running: list[tuple[str, subprocess.Popen[bytes], IO[str] | None]] = []
-        for name in together:
+        for stage in together:
             shown = stack.enter_context(TemporaryFile("w+")) if running else None
-            running.append((name, _STAGES[name].start(shown), shown))
+            running.append((stage.name, stage.start(shown), shown))
         for name, process, kept in running:
             console.rule(name)
             if process.wait() != 0:

@@ -19,16 +19,20 @@ _MISHAPS = 3
 
 @dataclass(frozen=True)
 class Stage:
-    """A name, a command, and the files and folders that the command is given last."""
+    """A name, a command, and the files and folders that the command is given last.
+
+    `without` is of the command, too: what leaves out that which takes long.
+    """
 
     name: str
     command: Sequence[str]
     paths: Sequence[str] = ()
+    without: Sequence[str] = ()
 
     def start(self, output: IO[str] | None = None) -> subprocess.Popen[bytes]:
         """Begin; what is printed goes to `output`, if there is one."""
         errors = None if output is None else subprocess.STDOUT
-        command = [*self.command, *self.paths]
+        command = [*self.command, *self.without, *self.paths]
         return subprocess.Popen(
             command, cwd=_REPO, env=_environment(), stdout=output, stderr=errors
         )
@@ -43,10 +47,18 @@ class Stage:
         return replace(self, paths=files) if 0 < len(files) <= _MISHAPS else None
 
 
-def pytest(name: str, *paths: str, options: Sequence[str] = ()) -> Stage:
-    """A stage of tests, which keeps what failed apart from the other stages' and from earlier runs'."""
+def pytest(name: str, *paths: str, options: Sequence[str] = (), only: str = "") -> Stage:
+    """A stage of tests, which keeps what failed apart from the other stages' and from earlier runs'.
+
+    Args:
+        name: the stage's.
+        paths: files and folders, from the top of the repository.
+        options: pytest's.
+        only: the expression of marks that leaves out what takes long, if anything does.
+    """
     kept = ["-o", f"cache_dir={_CACHES / name}", "--cache-clear"]
-    return Stage(name, [sys.executable, "-m", "pytest", "-q", *kept, *options], paths)
+    command = [sys.executable, "-m", "pytest", "-q", *kept, *options]
+    return Stage(name, command, paths, ["-m", only] if only else [])
 
 
 def _environment() -> dict[str, str]:

@@ -91,5 +91,5 @@ class Engine:
         self._running[-1].send_signal(signal.SIGINT)
 
     def kill(self) -> None:
-        """End the run that is going on, as a power cut does: with its plugins, which are in groups of their own."""
+        """End the run that is going on, as a power cut does: with its plugins, whose groups are others."""
         subprocess.run(["pkill", "-KILL", "--session", str(self._running[-1].pid)], check=True)

@@ -13,6 +13,8 @@ from sandbox import toolchain
 from tests.runtime.sshd import KeyPair, Sshd
 from tests.runtime.stacks import CommandStack, RunFailed
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _toolchain() -> None:

@@ -34,10 +34,9 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, **files: str) -> tuple[bo
 
 
 def outcome(monkeypatch: pytest.MonkeyPatch, stage: Stage) -> tuple[bool, str]:
-    monkeypatch.setattr(stages, "_STAGES", {stage.name: stage})
     monkeypatch.setattr(stages, "_TURNS", [[stage.name]])
     console = Console(record=True, width=100)
-    return stages.run([stage.name], {}, console), console.export_text()
+    return stages.run({stage.name: stage}, {}, console), console.export_text()
 
 
 def test_what_holds_alone_is_well_and_named(

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.runtime.library.server import HOME, PASSWORD, START_EMPTY, Library, configure, hand_over
+
+pytestmark = pytest.mark.heavy
 
 
 def test_what_opens_nothing_begins_nothing(library: Library) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.runtime.library.server import HOME, STATE, Library, configure
+
+pytestmark = pytest.mark.heavy
 
 
 def test_a_backup_of_a_newer_nixpkgs_waits_for_it(library: Library) -> None:
