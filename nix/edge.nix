@@ -1,4 +1,5 @@
 # What nginx lets visitors do, and what it writes down of that. docs/edge.md has the reason of each figure.
+{ lib, ... }:
 {
   services.nginx = {
     # A request that is passed on takes two connections, and by itself nginx has 512.
@@ -43,4 +44,7 @@
     # What it says of single requests has their addresses whole, with the tokens. Their statuses are above.
     logError = "stderr crit";
   };
+
+  # NixOS gives up after five failures in a minute; a disk, for one, may be full for longer.
+  systemd.services.nginx.startLimitIntervalSec = lib.mkForce 0;
 }

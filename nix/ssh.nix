@@ -1,4 +1,5 @@
 # SSH with keys only, and with forwarding for the tunnel to Plex's set-up and nothing else.
+{ lib, ... }:
 {
   services.openssh = {
     enable = true;
@@ -26,4 +27,8 @@
       X11Forwarding = false;
     };
   };
+
+  # By itself systemd gives up after five starts in ten seconds, which five failures are, and nobody can log in.
+  systemd.services.sshd.startLimitIntervalSec = 0;
+  systemd.services.sshd.serviceConfig.RestartSec = lib.mkDefault 1;
 }

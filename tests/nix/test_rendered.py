@@ -121,6 +121,7 @@ in
   command = map (package: package.text) (
     builtins.filter (package: package.name == "plex-library") config.environment.systemPackages
   );
+  units = builtins.mapAttrs (_: unit: unit.text) config.systemd.units;
   upgrade = config.systemd.services.upgrade.serviceConfig.ExecStart or null;
   platform = config.nixpkgs.hostPlatform;
   builds = config.system.build.toplevel.system;
@@ -560,3 +561,15 @@ def test_an_unknown_option_or_a_wrong_type_is_refused(
 
     with pytest.raises(EvaluationError, match=words):
         ask(tmp_path)
+
+
+@pytest.mark.parametrize("unit", ["media", "nginx", "plex", "plex-gate", "sshd"])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_what_serves_is_started_again_for_as_long_as_it_takes(
+    name: str, unit: str, hosts: dict[str, Host]
+) -> None:
+    text = hosts[name]["units"][f"{unit}.service"]
+
+    assert re.findall(r"^StartLimitIntervalSec=(.*)", text, re.MULTILINE) == ["0"]
+    assert re.findall(r"^Restart=(.*)", text, re.MULTILINE)[0] in ("always", "on-failure")
+    assert float(re.findall(r"^RestartSec=([\d.]+)s?$", text, re.MULTILINE)[0]) >= 1

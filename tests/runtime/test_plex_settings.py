@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.runtime.lone_host import Host, host
+from tests.runtime.media import await_true
 
 _FOLDER = "/var/lib/plex/Plex Media Server"
 _PREFERENCES = f"{_FOLDER}/Preferences.xml"
@@ -42,6 +43,12 @@ class Plex:
 
     def stop(self) -> None:
         self.host.ok("systemctl", "stop", "plex")
+
+    def pid(self) -> str:
+        return self.host.ok("systemctl", "show", "-P", "MainPID", "plex").strip()
+
+    def await_another_than(self, pid: str) -> None:
+        await_true(lambda: self.pid() not in ("0", pid))
 
     def text(self) -> str:
         return self.host.ok("cat", _PREFERENCES)
@@ -236,3 +243,16 @@ def test_without_space_for_a_new_file_plex_starts_with_the_old_one(plex: Plex) -
     plex.host.ok("mkdir", f"{_FOLDER}/Preferences.xml.new")
 
     assert plex.restart(_THERE) == before
+
+
+def test_one_that_is_killed_again_and_again_is_started_again(plex: Plex) -> None:
+    plex.host.write("/run/systemd/system/plex.service.d/test.conf", "[Service]\nRestartSec=0\n")
+    plex.start()
+
+    # Of five starts within ten seconds systemd by itself makes no sixth.
+    for _ in range(8):
+        gone = plex.pid()
+        plex.host.ok("systemctl", "kill", "--kill-whom=main", "--signal=KILL", "plex")
+        plex.await_another_than(gone)
+
+    plex.host.await_port("127.0.0.1", 32400)
