@@ -41,21 +41,16 @@ _STAGES = {
         pytest("unit", "tests/unit", options=["-rs"]),
         pytest("nix", "tests/nix"),
         pytest("runtime", "tests/runtime", options=["-n3", "--dist=loadfile"], only="not heavy"),
+        pytest("e2e-life", "tests/e2e/life", only="not heavy"),
         pytest(
-            "e2e",
-            "tests/e2e/life",
+            "e2e-rest",
+            "tests/e2e/installation",
             "tests/e2e/faults",
-            only="(quick or not fault) and not heavy",
+            only="not heavy and (quick or not fault)",
         ),
-        pytest("installation", "tests/e2e/installation", only="not heavy"),
         pytest("fleet", "tests/e2e/fleet"),
         pytest("faults", "tests/e2e/faults"),
-        pytest(
-            "edge",
-            "tests/runtime/edge",
-            *_EDGE,
-            options=["-rs"],
-        ),
+        pytest("edge", "tests/runtime/edge", *_EDGE, options=["-rs"]),
     )
 }
 _BY_NAME_ONLY = {"edge", "faults", "fleet"}
@@ -67,7 +62,7 @@ _TURNS = (
     ("check",),
     ("unit",),
     ("nix",),
-    ("e2e", "installation", "runtime"),
+    ("e2e-life", "e2e-rest", "runtime"),
     ("fleet",),
     ("faults",),
     ("edge",),

@@ -10,13 +10,13 @@ from tests.e2e.stack import Stack
 from tests.e2e.world import World, world_of_its_own
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world() -> Iterator[World]:
     with world_of_its_own("installation") as world:
         yield world
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def another(world: World) -> Callable[[str], Stack]:
     """A function that gives the stack of that name; it is made at the first call."""
     made: dict[str, Stack] = {}
