@@ -55,7 +55,8 @@ _STAGES = {
 }
 _BY_NAME_ONLY = {"edge", "faults", "fleet"}
 _IN_OTHERS = {"edge", "faults"}
-_SCANNER = {"testssl": "testssl.sh"}
+# What `make test` does without.
+_MORE_PACKAGES = {"chromium": "chromium", "dot": "graphviz", "testssl": "testssl.sh"}
 
 # Those that run together mostly wait: so many that two cores are busy, and no more, or they stall.
 _TURNS = (
@@ -85,8 +86,8 @@ def main(words: list[str]) -> int:
     began = monotonic()
     try:
         preflight.check()
-        scanner = _SCANNER if asked.all or "edge" in wanted else {}
-        preflight.install(console.print, _PACKAGES | scanner)
+        more = _MORE_PACKAGES if asked.all or "edge" in wanted else {}
+        preflight.install(console.print, _PACKAGES | more)
         toolchain.ensure(console.print)
     except SandboxError as error:
         console.print(f"tests: {error}", markup=False)
