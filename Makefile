@@ -35,11 +35,11 @@ check: $(VENV)/.complete ## Format, lint, types, shell
 	@shellcheck -x $$({ git ls-files '*.sh'; git grep -lE '^#!/bin/sh'; } | sort -u)
 
 .PHONY: test
-test: $(VENV)/.complete ## What CI runs for each change: some ten minutes
+test: $(VENV)/.complete ## What CI runs for each change: a quarter of an hour
 	@$(IN_VENV) -m tests
 
 .PHONY: test-all
-test-all: $(VENV)/.complete ## Every test, also what takes long (the guides, all faults, visitors, several stacks): about an hour
+test-all: $(VENV)/.complete ## Every test, also what takes long (all faults, visitors, several stacks): about an hour
 	@$(IN_VENV) -m tests --all
 
 .PHONY: test-fleet

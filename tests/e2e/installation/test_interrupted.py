@@ -16,6 +16,8 @@ from tests.e2e.machine import boots, cut_power, cut_sessions, until_booted, unti
 from tests.e2e.stack import Stack
 from tests.e2e.world import World
 
+pytestmark = pytest.mark.heavy
+
 Another = Callable[[str], Stack]
 
 _UP = ("up", "--yes", "--skip-preview")

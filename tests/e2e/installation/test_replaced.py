@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from sandbox import visit
 from tests.e2e.stack import Stack
 from tests.e2e.world import World
-
-pytestmark = pytest.mark.heavy
 
 Another = Callable[[str], Stack]
 

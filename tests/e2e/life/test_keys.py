@@ -12,8 +12,6 @@ from sandbox import inside, keys
 from tests.e2e.sandbox import Sandbox
 from tests.e2e.world import COUNT_SSH
 
-pytestmark = pytest.mark.heavy
-
 _REPLACED = "**RandomBytes::sandbox-{}"
 _SSHD_TAKES = (
     "cd /etc/ssh; umask 077; cat >new; ssh-keygen -y -f new >new.pub;"
