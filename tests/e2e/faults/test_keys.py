@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from sandbox import credentials
 from sandbox.world import addresses
 from tests.e2e import machine
@@ -21,6 +23,7 @@ _KEY = "sha256sum /var/lib/secrets/rclone.conf"
     "a change of the host is made all the same; one of the cloud says what is refused, and is made with the"
     " new token",
 )
+@pytest.mark.quick
 def test_a_rotated_token(host: Host) -> None:
     assert host.world.curl("-f", "-X", "PUT", "-d", _NEW, _TOKEN).returncode == 0
     try:
