@@ -32,7 +32,7 @@ check: $(VENV)/.complete ## Format, lint, types, shell
 	@$(VENV)/bin/ruff format --check
 	@$(VENV)/bin/ruff check
 	@$(VENV)/bin/mypy
-	@shellcheck -x $$({ git ls-files '*.sh'; git grep -lE '^#!/bin/sh'; } | sort -u)
+	@$(VENV)/bin/shellcheck -x $$({ git ls-files '*.sh'; git grep -lE '^#!/bin/sh'; } | sort -u)
 
 .PHONY: test
 test: $(VENV)/.complete ## What CI runs for each change: a quarter of an hour

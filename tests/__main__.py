@@ -30,7 +30,6 @@ _PACKAGES = {
     "nmap": "nmap",
     "openssl": "openssl",
     "rclone": "rclone",
-    "shellcheck": "shellcheck",
     "sshd": "openssh-server",
 }
 _EDGE = [f"tests/runtime/test_{part}.py" for part in ("certificate", "claim", "gate", "tunnel")]
