@@ -75,7 +75,7 @@ bench-media: $(VENV)/.complete ## What the mount's flags are worth, into docs/me
 	@$(IN_VENV) -m benchmarks.media $(if $(QUICK),--quick)
 
 .PHONY: pins
-pins: $(VENV)/.complete ## Fill in open hashes, into nix/pins.local.json (ARCHITECTURE=aarch64, RELEASE=26.11: also those)
+pins: $(VENV)/.complete ## Pin the newest NixOS release (RELEASE=…: another), and the installer (ARCHITECTURE=aarch64: for Arm)
 	@$(IN_VENV) -m components.make_pins $(ARCHITECTURE:%=--architecture=%) $(RELEASE:%=--release=%)
 
 .PHONY: ssh-key

@@ -1,7 +1,8 @@
-"""Fill in the hashes that nix/pins.json leaves open, into nix/pins.local.json; with RELEASE, pin the newest
-nixpkgs of that NixOS release too.
+"""Pin the newest nixpkgs of the newest stable NixOS release, or of RELEASE, and fill in the hashes that
+nix/pins.json leaves open, all of it into nix/pins.local.json.
 
-What is fetched now is what the stack's servers will be checked against: commit the file in your fork.
+What is fetched now is what the stack's servers will be checked against: commit the file in your fork. A stack
+stays on the release that its own file says.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def main(arguments: list[str], local: Path = LOCAL) -> None:
     wanted = _parse(arguments)
     console = Console(highlight=False, soft_wrap=True)
     try:
-        written = _renew(wanted.release, local, console) if wanted.release else False
+        release = wanted.release or upstream.newest_release(pins.read(local).nixpkgs)
+        written = _renew(release, local, console)
         written |= _fill(wanted.architecture, local, console)
     except (pins.PinsError, upstream.UpstreamError) as error:
         sys.exit(f"make pins: {error}")
@@ -44,6 +46,7 @@ def main(arguments: list[str], local: Path = LOCAL) -> None:
         console.print(f"Written: {local}. Commit it in your fork.", markup=False)
     else:
         console.print(f"Nothing to do: all pins for {wanted.architecture} are filled in.")
+    console.print(f"For a stack on NixOS {release}: pulumi config set nixosRelease {release}")
 
 
 def _parse(arguments: list[str]) -> _Wanted:
@@ -60,7 +63,9 @@ def _parse(arguments: list[str]) -> _Wanted:
         default="x86_64",
         help="whose installer: aarch64 if the serverType begins with cax, else x86_64, the default",
     )
-    parser.add_argument("--release", type=_release, help="such as 26.05")
+    parser.add_argument(
+        "--release", type=_release, help="another than the newest one, such as 26.05"
+    )
     return parser.parse_args(arguments, _Wanted())
 
 

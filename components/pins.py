@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from components import checks
 from components.architecture import Architecture
 
 PINS = Path(__file__).resolve().parent.parent / "nix" / "pins.json"
@@ -48,8 +49,13 @@ class PinFile(BaseModel):
     """Every pin that there is, filled in or not."""
 
     installer: dict[Architecture, Installer]
-    nixpkgs: dict[str, Nixpkgs]
+    nixpkgs: dict[Annotated[str, AfterValidator(checks.release)], Nixpkgs]
     """By release."""
+
+    @property
+    def newest_release(self) -> str | None:
+        """The newest release whose pin is filled in; None where none is."""
+        return max((name for name, pin in self.nixpkgs.items() if pin.sha256), default=None)
 
 
 class Pins(BaseModel):

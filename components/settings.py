@@ -80,7 +80,7 @@ class Settings(BaseModel):
     media_read_only: bool
     refresh_minutes: Annotated[int, Field(ge=0, le=1440)]
 
-    nixos_release: Annotated[str, AfterValidator(checks.release)]
+    nixos_release: Annotated[str, AfterValidator(checks.optional(checks.release))]
     pins: str
     host_name: Annotated[str, AfterValidator(checks.host_name)]
     time_zone: Annotated[str, AfterValidator(checks.time_zone)]
@@ -163,7 +163,7 @@ def parse(config: Mapping[str, str], secrets: Iterable[str]) -> Settings:
     faults += _across(good)
     faults += _token(config)
     faults += _stored_in_the_clear(config, set(secrets))
-    if {"nixosRelease", "pins", "serverType"} <= good.keys():
+    if {"nixosRelease", "pins", "serverType"} <= good.keys() and good["nixosRelease"]:
         release, local = str(good["nixosRelease"]), ROOT / str(good["pins"])
         try:
             Pins.load(release, architecture.of(str(good["serverType"])), local)
@@ -239,7 +239,7 @@ def _part(name: str) -> str:
 
 
 def _across(raw: Mapping[str, object]) -> list[str]:
-    """Faults that take two keys to see."""
+    """Faults that take two keys to see, and what is missing that Pulumi.yaml leaves empty."""
     faults: list[str] = []
     domain, zone = raw.get("domain"), raw.get("dnsZone")
     if raw.get("dns") == "hetzner" and zone == "":
@@ -254,6 +254,11 @@ def _across(raw: Mapping[str, object]) -> list[str]:
         and not f".{domain}".endswith(f".{zone}")
     ):
         faults.append(f'domain: "{domain}" does not lie in dnsZone "{zone}"')
+    if raw.get("nixosRelease") == "":
+        faults.append(
+            "nixosRelease: missing; run `make pins`, which pins the newest stable release, and then the "
+            "`pulumi config set nixosRelease …` that it prints"
+        )
     return faults + (_backups(raw) if raw.get("libraryBackup") is True else [])
 
 

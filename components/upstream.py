@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
@@ -18,6 +19,7 @@ from rich.progress import (
 )
 
 from components.nar import NarError, tree_hash
+from components.support import successor
 
 _CHANNEL = "https://channels.nixos.org/nixos-{release}/nixexprs.tar.xz"
 _GITHUB = "https://github.com"
@@ -30,24 +32,57 @@ class UpstreamError(Exception):
     """Something cannot be had, or is not what it should be. The message is a sentence."""
 
 
+class NotOutError(UpstreamError):
+    """A release has not come out, as far as its channel shows."""
+
+
+def newest_release(known: Iterable[str]) -> str:
+    """The newest release that has come out: after the known ones, the channels are asked one by one.
+
+    Args:
+        known: releases to begin with, such as those that have a pin. One that has no channel is passed over.
+
+    Raises:
+        UpstreamError: a channel does not answer, or none of the known ones has come out.
+    """
+    found = next((release for release in sorted(known, reverse=True) if _is_out(release)), None)
+    if found is None:
+        raise UpstreamError(
+            f"none of the releases with a pin ({', '.join(sorted(known))}) has a channel; name one that "
+            "has: `make pins RELEASE=…`"
+        )
+    while _is_out(following := successor(found)):
+        found = following
+    return found
+
+
+def _is_out(release: str) -> bool:
+    try:
+        newest_nixpkgs(release)
+    except NotOutError:
+        return False
+    return True
+
+
 def newest_nixpkgs(release: str) -> str:
     """The immutable address that the channel of a release such as "26.05" leads to today.
 
     Raises:
-        UpstreamError: the channel does not answer, or has no release yet.
+        NotOutError: there is no such channel, or it has no release yet.
+        UpstreamError: the channel does not answer.
     """
     channel = _CHANNEL.format(release=release)
     try:
         with requests.head(channel, allow_redirects=True, timeout=_SECONDS) as answer:
             if answer.status_code == requests.codes.not_found:
-                raise UpstreamError(f"NixOS {release} has no channel: nothing is at {channel}")
+                raise NotOutError(f"NixOS {release} has no channel: nothing is at {channel}")
             answer.raise_for_status()
     except requests.RequestException as error:
         raise UpstreamError(f"{channel} cannot be looked up: {_why(error)}") from error
     if not re.search(
         rf"/nixos-{re.escape(release)}\.\d+\.[0-9a-f]+/nixexprs\.tar\.xz$", answer.url
     ):
-        raise UpstreamError(
+        raise NotOutError(
             f"NixOS {release} has not come out yet: its channel leads to {answer.url}"
         )
     return answer.url

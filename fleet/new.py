@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 from pydantic import SecretStr
 
-from components import checks, settings
+from components import architecture, checks, pins, settings
+from components.pins import Pins, PinsError
 from components.settings import ConfigurationError
 from fleet import backblaze, stack_file, stacks
 from fleet.errors import FleetError
@@ -32,6 +33,10 @@ def run(name: str, folder: Path = stacks.FOLDER) -> None:
     """
     questions = Questions()
     stack = _Stack(stacks.new_name(name), folder, questions)
+    try:
+        _release(stack)
+    except PinsError as error:
+        questions.say(f"{error}\nDo that first, or in another terminal before the last question.\n")
     stack.begin()
     project = _hetzner(stack)
     _domain(stack, project)
@@ -40,6 +45,7 @@ def run(name: str, folder: Path = stacks.FOLDER) -> None:
     _administrators(stack)
     _films(stack)
     _backups(stack)
+    _nixos(stack)
     stack.check()
     questions.say(f"\nWritten: {stack.path}. Next: python -m fleet preview {name}")
 
@@ -325,6 +331,32 @@ def _key(
     stack.put(id_name, key_id)
     if secret != stack.secret(secret_name):
         stack.put_secret(secret_name, secret)
+
+
+def _release(stack: _Stack) -> str:
+    """The release that the stack has, or the newest one with a pin.
+
+    Raises:
+        PinsError: something that the stack takes has no pin yet.
+    """
+    local = settings.ROOT / str(stack.get("pins"))
+    try:
+        release = checks.release(str(stack.get("nixosRelease")))
+    except ValueError:  # empty, or what a copy of Pulumi.prod.yaml has to be filled in
+        release = pins.read(local).newest_release or ""
+    if not release:
+        raise PinsError("pins: no release has a pin yet; run `make pins`")
+    Pins.load(release, architecture.of(str(stack.get("serverType"))), local)
+    return release
+
+
+def _nixos(stack: _Stack) -> None:
+    try:
+        release = _release(stack)
+    except PinsError as error:
+        raise FleetError(f"{error}. Then run this again, which keeps the answers") from error
+    stack.put("nixosRelease", release)
+    stack.questions.say(f"  nixosRelease: {release}")
 
 
 def _has_domain(stack: _Stack, domain: str) -> str | None:

@@ -14,8 +14,6 @@ from sandbox.machine.installer import tarball as installer
 from sandbox.nixpkgs import tarball as nixpkgs
 from sandbox.paths import STATE
 
-RELEASE = "26.05"
-NEXT_RELEASE = "26.11"
 _INSTALLER_URL = (
     "https://github.com/nix-community/nixos-images/releases/download/nixos-25.11/" + installer.NAME
 )
@@ -34,7 +32,7 @@ def run(say: Callable[[str], None], state: Path = STATE) -> None:
     kexec = installer.tarball()
     publish(state, _INSTALLER_URL, kexec)
     releases = {}
-    for release in (RELEASE, NEXT_RELEASE):
+    for release in (nixpkgs.RELEASE, nixpkgs.NEXT_RELEASE):
         made = nixpkgs.make(release)
         publish(state, made.url, made.content)
         releases[release] = {"url": made.url, "sha256": made.nar_hash}

@@ -10,6 +10,7 @@ import yaml
 
 from components import settings
 from components.settings import Settings
+from sandbox.nixpkgs.tarball import RELEASE
 
 REPO = Path(__file__).resolve().parent.parent
 PROJECT = "plex-on-nixos"
@@ -30,8 +31,8 @@ SECRET_KEYS = frozenset(
     }
 )
 
-# What has no default in Pulumi.yaml; the key for the backups, without which there are none; and pins that are
-# all filled in, which a fork's are after `make pins`.
+# What has no default in Pulumi.yaml; the key for the backups, without which there are none; and a release,
+# with pins that are all filled in, as a fork's are after `make pins`.
 _GIVEN: dict[str, object] = {
     "domain": "plex.films.sandbox",
     "dnsZone": "films.sandbox",
@@ -43,6 +44,7 @@ _GIVEN: dict[str, object] = {
     "backupApplicationKey": BACKUP_APPLICATION_KEY,
     "notifyUrl": NOTIFY_URL,
     "administrators": {"alice": [PUBLIC_KEY]},
+    "nixosRelease": RELEASE,
     "pins": "tests/pins.json",
 }
 

@@ -13,6 +13,9 @@ from pathlib import Path
 from components.nar import tree_hash
 
 HERE = Path(__file__).parent
+RELEASE = (HERE / ".version").read_text().strip()
+"""The sandbox's and the tests' own, whose end no calendar reaches."""
+NEXT_RELEASE = "99.11"
 _PARTS = ("default.nix", "lib", "nixos", "pkgs")
 
 
@@ -21,7 +24,7 @@ class Release:
     """One release of nixpkgs, as releases.nixos.org would serve it."""
 
     name: str
-    """`nixos-26.05.1.0123456789ab`, which is also the one folder in the tarball."""
+    """`nixos-99.05.1.0123456789ab`, which is also the one folder in the tarball."""
     url: str
     """Where a machine fetches it."""
     content: bytes
@@ -34,7 +37,7 @@ def make(release: str, number: int = 1) -> Release:
     """Pack the miniature nixpkgs as a release.
 
     Args:
-        release: the release line, as in `26.05`.
+        release: the release line, as in `99.05`.
         number: later releases of one line have higher ones; the number alone makes another release.
     """
     tree = {path: content for path, content in _files() if path != ".version"}

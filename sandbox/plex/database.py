@@ -158,5 +158,5 @@ class Database:
 
 
 def _order(version: str) -> list[int]:
-    """Of 1.42.26.05.1.0123456789ab all but the revision."""
+    """Of 1.42.99.05.1.0123456789ab all but the revision."""
     return [int(number) for number in re.findall(r"(?:^|\.)(\d+)", version)[:5]]

@@ -40,7 +40,7 @@ def nix_hash(folder: Path, state: Path) -> str:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Whatever a tree may hold, in names that sort otherwise by path than folder by folder."""
-    root = tmp_path / "nixos-26.05.1.abcdef"
+    root = tmp_path / "nixos-99.05.1.abcdef"
     (root / "a" / "b").mkdir(parents=True)
     (root / "empty").mkdir()
     (root / "a" / "b" / "file").write_text("deep")

@@ -77,7 +77,7 @@ def test_plex_starts_with_the_plugins_of_its_configuration(tmp_path: Path) -> No
 
 
 def test_a_release_knows_its_version(nix: Evaluate, tmp_path: Path) -> None:
-    made = tarball.make("26.11", 3)
+    made = tarball.make(tarball.NEXT_RELEASE, 3)
     with tarfile.open(fileobj=BytesIO(made.content), mode="r:xz") as archive:
         archive.extractall(tmp_path / "unpacked", filter="data")
     (top,) = (tmp_path / "unpacked").iterdir()
@@ -85,12 +85,12 @@ def test_a_release_knows_its_version(nix: Evaluate, tmp_path: Path) -> None:
     version = evaluate("(import <nixpkgs/lib>).version", tmp_path, {"nixpkgs": top})
 
     assert top.name == f"nixos-{version}" == made.name
-    assert str(version).startswith("26.11.3.")
-    assert nix("lib.trivial.release") == "26.05"
+    assert str(version).startswith(f"{tarball.NEXT_RELEASE}.3.")
+    assert nix("lib.trivial.release") == tarball.RELEASE
 
 
 def test_the_hash_is_nixs_own(tmp_path: Path) -> None:
-    made = tarball.make("26.05")
+    made = tarball.make(tarball.RELEASE)
     with tarfile.open(fileobj=BytesIO(made.content), mode="r:xz") as archive:
         archive.extractall(tmp_path, filter="data")
 
@@ -124,9 +124,10 @@ def test_the_hash_is_nixs_own(tmp_path: Path) -> None:
 
 
 def test_releases_differ_by_release_and_number_and_by_nothing_else() -> None:
-    first, again = tarball.make("26.05"), tarball.make("26.05")
-    later, other = tarball.make("26.05", 2), tarball.make("26.11")
+    release = tarball.RELEASE
+    first, again = tarball.make(release), tarball.make(release)
+    later, other = tarball.make(release, 2), tarball.make(tarball.NEXT_RELEASE)
 
     assert first == again
     assert len({first.nar_hash, later.nar_hash, other.nar_hash}) == 3
-    assert first.url == f"https://releases.nixos.org/nixos/26.05/{first.name}/nixexprs.tar.xz"
+    assert first.url == f"https://releases.nixos.org/nixos/{release}/{first.name}/nixexprs.tar.xz"

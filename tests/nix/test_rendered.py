@@ -14,6 +14,7 @@ import pytest
 
 from components import configuration
 from components.ports import numbers, open_ports
+from sandbox.nixpkgs.tarball import RELEASE
 from tests import stack
 from tests.nix.evaluation import EvaluationError, evaluate
 from tests.nix.programs import GIXY_MAY_FIND, gixy_finds
@@ -476,7 +477,7 @@ def test_backups_go_where_the_stack_says(
     (text,) = hosts[name]["command"]
 
     assert f"export STACK=prod\nexport BUCKET={bucket}\nexport PREFIX={prefix}\n" in text
-    assert "\nexport NIXPKGS=nixos-26.05" in text
+    assert f"\nexport NIXPKGS=nixos-{RELEASE}" in text
     assert re.search(r"^export PLEX=1[.][0-9]+[.]", text, re.MULTILINE)
 
 
@@ -538,7 +539,7 @@ def test_each_architecture_has_its_platform_its_console_and_its_boot_loader(
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_state_version_is_the_installations(name: str, hosts: dict[str, Host]) -> None:
-    assert stack.settings_of(**VARIANTS[name]).nixos_release == "26.05"
+    assert stack.settings_of(**VARIANTS[name]).nixos_release != "25.11"
     assert hosts[name]["stateVersion"] == "25.11"
 
 

@@ -32,7 +32,7 @@ _CLONE_NEWNET = 0x40000000
 
 # What the installation writes on each server, once.
 _HOST_NIX = """{
-  system.stateVersion = "26.05";
+  system.stateVersion = "99.05";
   boot.loader.grub.devices = [ "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_1" ];
 }
 """

@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from components import configuration
 from components.payload import payload
+from sandbox.nixpkgs.tarball import NEXT_RELEASE, RELEASE
 from tests import stack
 from tests.runtime.lone_host import Host
 
@@ -29,7 +30,7 @@ UNIT = "nixos-rebuild-switch-to-configuration"
 PORT = 8081
 NIXPKGS = "/var/lib/nixpkgs"
 # What is called 3 has the lowest number within its release, and is the newest.
-_VERSIONS = {1: "26.05.9", 2: "26.05.10", 3: "26.11.2"}
+_VERSIONS = {1: f"{RELEASE}.9", 2: f"{RELEASE}.10", 3: f"{NEXT_RELEASE}.2"}
 _SYSTEM = """
 let
   asked = import <nixos-config>;

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.nixpkgs.tarball import NEXT_RELEASE, RELEASE
 from tests.runtime.lone_host import REPO, Host, host
 from tests.runtime.managed import (
     NIXPKGS,
@@ -335,7 +336,7 @@ def test_a_new_release_is_a_change_like_any_other(managed: Managed) -> None:
     change = Change("one", nixpkgs=3)
     first = managed.session(change)
     assert first.status == 75, first.text
-    assert "+RELEASE='26.11'" in first.text
+    assert f"+RELEASE='{NEXT_RELEASE}'" in first.text
     assert managed.session(change).status == 0
     managed.all_is("one")
     assert managed.trees() == {managed.downloads.name(3)}
@@ -349,8 +350,8 @@ def test_a_host_does_not_go_back_to_an_older_release(lone: Host, managed: Manage
     refused = managed.session(Change("one", nixpkgs=2))
     assert refused.status == 1
     assert refused.text.splitlines()[-1] == (
-        "converge: failed: nixpkgs: this host has NixOS 26.11, and does not go back to 26.05: "
-        'set nixosRelease to "26.11" again; the host is as it was'
+        f"converge: failed: nixpkgs: this host has NixOS {NEXT_RELEASE}, and does not go back to {RELEASE}: "
+        f'set nixosRelease to "{NEXT_RELEASE}" again; the host is as it was'
     )
     managed.all_is("zero")
     assert managed.switched == []
@@ -360,7 +361,7 @@ def test_a_host_does_not_go_back_to_an_older_release(lone: Host, managed: Manage
     managed.host.ok("mkdir", older)
     upgrade = managed.host.run("sh", "/etc/nixos/host/converge.sh", older)
     assert upgrade.returncode == 1
-    assert "does not go back to 26.05" in upgrade.stdout
+    assert f"does not go back to {RELEASE}" in upgrade.stdout
     managed.host.ok("rmdir", older)
 
     assert managed.session(Change("zero", nixpkgs=3)).status == 0
@@ -371,7 +372,7 @@ def test_a_host_does_not_go_back_to_an_older_release(lone: Host, managed: Manage
 def test_the_end_of_a_releases_support_is_told(end: str, warned: bool, managed: Managed) -> None:
     done = managed.session(Change("zero", support_ends=end))
     assert done.status == 0, done.text
-    told = f"support: warning: NixOS 26.05 has had no updates since {end}" in done.text
+    told = f"support: warning: NixOS {RELEASE} has had no updates since {end}" in done.text
     assert told is warned
 
 

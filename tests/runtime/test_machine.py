@@ -341,7 +341,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A network of its own with what a machine asks for, and this test's key."""
     with World(tmp_path_factory.mktemp("world")) as made:
         made.serve("installer.tar.gz", tarball())
-        made.serve("nixpkgs.tar.xz", nixpkgs.make("26.05").content)
+        made.serve("nixpkgs.tar.xz", nixpkgs.make(nixpkgs.RELEASE).content)
         made.serve("configuration.nix", (_FILES / "configuration.nix").read_bytes())
         yield made
 

@@ -282,23 +282,23 @@ def test_the_library_is_the_owners(plex: Plex) -> None:
 
 
 def test_what_was_watched_is_in_the_databases_log_first(tmp_path: Path, media: Path) -> None:
-    films(tmp_path, media, "1.42.26.05.1.0123456789ab")
+    films(tmp_path, media, "1.42.99.05.1.0123456789ab")
     assert (tmp_path / f"{_DATABASE}-wal").stat().st_size > 0
-    with started(tmp_path, media, "1.42.26.05.1.0123456789ab") as again:
+    with started(tmp_path, media, "1.42.99.05.1.0123456789ab") as again:
         assert again.rows() == _ROWS
         assert again.end(signal.SIGQUIT) == 0
     assert not (tmp_path / f"{_DATABASE}-wal").exists()
 
 
 def test_an_older_database_is_migrated_behind_a_503(tmp_path: Path, media: Path) -> None:
-    films(tmp_path, media, "1.42.26.05.9.0123456789ab")
+    films(tmp_path, media, "1.42.99.05.9.0123456789ab")
     (tmp_path / _KNOB).write_text("waits\n")
-    with started(tmp_path, media, "1.42.26.05.10.0123456789ab") as newer:
+    with started(tmp_path, media, "1.42.99.05.10.0123456789ab") as newer:
         assert newer.ask("/identity").status == 503
         assert newer.ask("/library/all").status == 503
         newer.end(signal.SIGKILL)
     # Cut short, it goes on at the next start.
-    with started(tmp_path, media, "1.42.26.05.10.0123456789ab") as newer:
+    with started(tmp_path, media, "1.42.99.05.10.0123456789ab") as newer:
         assert newer.ask("/identity").status == 503
         (tmp_path / _KNOB).unlink()
         newer.await_status("/identity", 200)
@@ -310,25 +310,25 @@ def test_an_older_database_is_migrated_behind_a_503(tmp_path: Path, media: Path)
 def test_an_older_plex_refuses_what_a_newer_one_has_changed(
     tmp_path: Path, media: Path, knob: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    films(tmp_path, media, "1.42.26.05.2.0123456789ab")
+    films(tmp_path, media, "1.42.99.05.2.0123456789ab")
     (tmp_path / _KNOB).write_text(knob)
-    newer = start(tmp_path, media, "1.42.26.11.1.0123456789ab")
+    newer = start(tmp_path, media, "1.42.99.11.1.0123456789ab")
     if knob:
         assert newer.process.wait(60) == 1
     else:
         newer.await_status("/identity", 200)
         newer.end(signal.SIGKILL)
-    with launch(tmp_path, media, "1.42.26.05.2.0123456789ab") as older:
+    with launch(tmp_path, media, "1.42.99.05.2.0123456789ab") as older:
         assert older.wait(60) == 1
-    assert "schema of version 1.42.26.11.1.0123456789ab" in capfd.readouterr().err
+    assert "schema of version 1.42.99.11.1.0123456789ab" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(("knob", "status"), [("fails", 1), ("crashes", -signal.SIGABRT)])
 def test_a_migration_that_ends_half_way_leaves_the_films_nowhere(
     tmp_path: Path, media: Path, knob: str, status: int
 ) -> None:
-    films(tmp_path, media, "1.42.26.05.1.0123456789ab")
+    films(tmp_path, media, "1.42.99.05.1.0123456789ab")
     (tmp_path / _KNOB).write_text(knob)
-    newer = start(tmp_path, media, "1.42.26.05.2.0123456789ab")
+    newer = start(tmp_path, media, "1.42.99.05.2.0123456789ab")
     assert newer.process.wait(60) == status
     assert newer.rows() == []

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from sandbox.nixpkgs.tarball import RELEASE
 from tests.runtime.lone_host import Host, host
 from tests.runtime.managed import PORT, UNIT, Change, Downloads, Managed, install
 
@@ -259,7 +260,9 @@ def test_drift_tells_of_a_release_without_updates(managed: Managed) -> None:
     change(managed, Change("one", support_ends="2026-10-31"))
     status, lines = drift(managed)
     assert status == 0
-    assert lines[0].startswith("support: warning: NixOS 26.05 has had no updates since 2026-10-31")
+    assert lines[0].startswith(
+        f"support: warning: NixOS {RELEASE} has had no updates since 2026-10-31"
+    )
 
 
 def test_drift_tells_of_a_certificate_that_nobody_trusts(managed: Managed) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,9 @@ import pytest
 import yaml
 
 from components import checks
-from fleet.new import _has_domain, _one_of, _provider, _public_key, _Stack, _yes_or_no
+from fleet import new
+from fleet.errors import FleetError
+from fleet.new import _has_domain, _nixos, _one_of, _provider, _public_key, _Stack, _yes_or_no
 from fleet.questions import Questions
 from tests.stack import PUBLIC_KEY
 
@@ -26,13 +30,25 @@ PROJECT = """config:
     type: boolean
     default: true
     description: Backups.
+  nixosRelease:
+    type: string
+    default: ""
+    description: The NixOS release.
+  serverType:
+    type: string
+    default: cx23
+    description: Hetzner's server type.
+  pins:
+    type: string
+    default: PINS
+    description: A file of pins.
   hcloud:endpoint: https://api.films.org/v1
 """
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> _Stack:
-    (tmp_path / "Pulumi.yaml").write_text(PROJECT)
+    (tmp_path / "Pulumi.yaml").write_text(PROJECT.replace("PINS", str(tmp_path / "pins.json")))
     return _Stack("one", tmp_path, Questions())
 
 
@@ -103,6 +119,69 @@ def test_a_domain_belongs_to_one_stack(stack: _Stack) -> None:
 
     assert _has_domain(stack, "plex.films.org") is None, "its own"
     assert _has_domain(stack, "two.films.org") == "two"
+
+
+def pin(stack: _Stack, *releases: str, installer: bool = True) -> None:
+    """What `make pins` has written down: of the installer, and of each release."""
+    sha256 = "sha256-H9+N+GFtsbVC8ZniHliChM7ndizxtqVZs6bnGOLM3WQ="
+    pins: dict[str, Any] = {
+        "nixpkgs": {
+            release: {"url": f"https://a/nixos-{release}.1.abc/nixexprs.tar.xz", "sha256": sha256}
+            for release in releases
+        }
+    }
+    if installer:
+        pins["installer"] = {"x86_64": {"sha256": "5" * 64}}
+    (stack.folder / "pins.json").write_text(json.dumps(pins))
+
+
+def test_a_new_stack_is_on_the_newest_release_with_a_pin_and_stays_there(
+    stack: _Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pin(stack, "98.11", "99.05")
+    _nixos(stack)
+
+    assert written(stack) == {"plex-on-nixos:nixosRelease": "99.05"}
+    assert 'nixosRelease: "99.05"' in stack.path.read_text(), "no number to any reader of YAML"
+    assert "nixosRelease: 99.05\n" in capsys.readouterr().out
+
+    pin(stack, "98.11", "99.05", "99.11")
+    _nixos(stack)
+
+    assert written(stack) == {"plex-on-nixos:nixosRelease": "99.05"}
+    assert "nixosRelease: 99.05\n" in capsys.readouterr().out
+
+
+def test_with_open_pins_a_stack_is_not_bound_to_a_release(stack: _Stack) -> None:
+    pin(stack, "99.05", installer=False)
+
+    with pytest.raises(FleetError, match=r"no hash yet for the installer.*run `make pins`\. Then"):
+        _nixos(stack)
+
+    assert not stack.path.exists()
+
+
+@pytest.mark.parametrize("installer", [True, False])
+def test_what_has_to_run_first_is_said_before_the_first_question(
+    installer: bool,
+    stack: _Stack,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pin(stack, "99.05", installer=installer)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+    with pytest.raises(FleetError, match="the answers have come to an end"):
+        new.run("one", stack.folder)
+
+    told, _, _ = capsys.readouterr().out.partition("secretsProvider: ")
+    if installer:
+        assert told == ""
+    else:
+        first, second, _ = told.splitlines()
+        assert first.startswith("pins: no hash yet for the installer for x86_64 (")
+        assert first.endswith("; run `make pins`")
+        assert second == "Do that first, or in another terminal before the last question."
 
 
 def test_a_public_key_is_given_or_the_file_with_it(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`make pins` fills in what is open, renews a release's pin, and says what went wrong where it cannot."""
+"""`make pins` pins the newest release, fills in what is open, and says what went wrong where it cannot."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ SHA256 = hashlib.sha256(INSTALLER).hexdigest()
 NAR = "sha256-H9+N+GFtsbVC8ZniHliChM7ndizxtqVZs6bnGOLM3WQ="
 DOWNLOAD = "/nix-community/nixos-images/releases/download/nixos-25.11"
 OLD = "/nixos/26.05/nixos-26.05.1.abc/nixexprs.tar.xz"
+PINNED = ["--release=26.05"]  # to what is the newest of that
 NEWEST = "/nixos/26.11/nixos-26.11.7.def/nixexprs.tar.xz"
 
 
@@ -31,6 +32,10 @@ def nixexprs() -> bytes:
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         archive.addfile(tarfile.TarInfo("nixos-26.11.7.def/default.nix"))
     return lzma.compress(buffer.getvalue())
+
+
+def channel(release: str) -> str:
+    return f"/channels/nixos-{release}/nixexprs.tar.xz"
 
 
 class Site(ThreadingHTTPServer):
@@ -45,9 +50,16 @@ class Site(ThreadingHTTPServer):
             OLD: nixexprs(),
             NEWEST: nixexprs(),
         }
-        self.redirects = {"/channels/nixos-26.11/nixexprs.tar.xz": NEWEST}
+        self.redirects: dict[str, str] = {}
+        self.leads("26.05", OLD)
+        self.leads("26.11", NEWEST)
         self.lengths: dict[str, int] = {}
         self.asked: list[str] = []
+        self.fetched: list[str] = []
+
+    def leads(self, release: str, path: str) -> None:
+        """Let a release's channel lead to a file."""
+        self.redirects[channel(release)] = path
 
     def assets(self, *assets: dict[str, object]) -> None:
         """What GitHub's API says of the release."""
@@ -60,6 +72,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
+        if self.command == "GET":
+            self.server.fetched.append(self.path)
         content = self.server.files.get(self.path, b"")
         moved = self.server.redirects.get(self.path)
         self.send_response(302 if moved else 200 if content else 404)
@@ -83,8 +97,8 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     with Site() as server:
         monkeypatch.setattr("components.upstream._GITHUB", server.url)
         monkeypatch.setattr("components.upstream._GITHUB_API", f"{server.url}/api")
-        channel = f"{server.url}/channels/nixos-{{release}}/nixexprs.tar.xz"
-        monkeypatch.setattr("components.upstream._CHANNEL", channel)
+        address = f"{server.url}/channels/nixos-{{release}}/nixexprs.tar.xz"
+        monkeypatch.setattr("components.upstream._CHANNEL", address)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
@@ -112,7 +126,6 @@ def test_what_is_open_is_filled_in_for_one_architecture(local: Path, site: Site)
     make_pins.main([], local)
 
     assert Pins.load("26.05", "x86_64", local).installer.sha256 == SHA256
-    assert set(json.loads(local.read_text())) == {"installer"}
     assert f"{DOWNLOAD}/installer-arm.tar.gz" not in site.asked
 
     make_pins.main(["--architecture=aarch64"], local)
@@ -126,39 +139,93 @@ def test_a_second_run_does_nothing_and_says_so(
 ) -> None:
     make_pins.main([], local)
     assert f"Written: {local}. Commit it in your fork." in capsys.readouterr().out
-    site.asked.clear()
+    site.fetched.clear()
     before = local.read_bytes()
 
     make_pins.main([], local)
 
-    assert capsys.readouterr().out == "Nothing to do: all pins for x86_64 are filled in.\n"
-    assert site.asked == []
+    said = capsys.readouterr().out
+    assert "nixpkgs 26.11: nixos-26.11.7.def is the newest, and pinned already\n" in said
+    assert "Nothing to do: all pins for x86_64 are filled in.\n" in said
+    assert site.fetched == [], "heads alone"
     assert local.read_bytes() == before
 
 
-def test_a_release_is_pinned_to_the_newest_of_its_channel(local: Path, site: Site) -> None:
-    make_pins.main(["--release=26.11"], local)
-
-    pins = Pins.load("26.11", "x86_64", local)
-    assert pins.nixpkgs.url == f"{site.url}{NEWEST}"
-    assert pins.nixpkgs.sha256 == tree_hash(io.BytesIO(nixexprs()))
-    assert pins.installer.sha256 == SHA256, "what is open is filled in, too"
-    assert Pins.load("26.05", "x86_64", local).nixpkgs.sha256 == NAR, "what was there stays"
-
-
-def test_a_release_that_is_the_newest_is_not_fetched_again(
+def test_the_newest_release_is_pinned_and_the_command_for_a_stack_is_said(
     local: Path, site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_pins.main(["--release=26.11"], local)
-    site.asked.clear()
-    capsys.readouterr()
+    make_pins.main([], local)
 
-    make_pins.main(["--release=26.11"], local)
+    assert set(json.loads(local.read_text())["nixpkgs"]) == {"26.11"}
+    assert Pins.load("26.11", "x86_64", local).nixpkgs.url == f"{site.url}{NEWEST}"
+    assert Pins.load("26.05", "x86_64", local).nixpkgs.sha256 == NAR, "what was there stays"
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "For a stack on NixOS 26.11: pulumi config set nixosRelease 26.11"
+    # The next one has no channel, and the one after it was not looked for.
+    assert channel("27.05") in site.asked
+    assert channel("27.11") not in site.asked
 
-    said = capsys.readouterr().out
-    assert "nixpkgs 26.11: nixos-26.11.7.def is the newest, and pinned already\n" in said
-    assert NEWEST in site.asked  # its head alone
-    assert site.asked.count(NEWEST) == 1
+
+def test_the_search_goes_on_for_as_long_as_releases_have_come_out(local: Path, site: Site) -> None:
+    newer = "/nixos/27.05/nixos-27.05.3.abc/nixexprs.tar.xz"
+    site.files[newer] = nixexprs()
+    site.leads("27.05", newer)
+
+    make_pins.main([], local)
+
+    assert set(json.loads(local.read_text())["nixpkgs"]) == {"27.05"}
+
+
+@pytest.mark.parametrize("word", ["27.05beta3.0123abcd", "27.05pre99.0123abcd"])
+def test_a_release_that_is_being_tested_is_not_the_newest(
+    word: str, local: Path, site: Site
+) -> None:
+    beta = f"/nixos/27.05/nixos-{word}/nixexprs.tar.xz"
+    site.files[beta] = nixexprs()
+    site.leads("27.05", beta)
+
+    make_pins.main([], local)
+
+    assert set(json.loads(local.read_text())["nixpkgs"]) == {"26.11"}
+
+
+def test_the_search_passes_over_a_pin_of_a_release_that_has_no_channel(
+    local: Path, site: Site
+) -> None:
+    # As the sandbox's own is.
+    made_up = {"url": f"{site.url}/nixos-99.05.1.abc/nixexprs.tar.xz", "sha256": NAR}
+    local.write_text(json.dumps({"nixpkgs": {"99.05": made_up}}))
+
+    make_pins.main([], local)
+
+    assert set(json.loads(local.read_text())["nixpkgs"]) == {"99.05", "26.11"}
+
+
+def test_channels_that_cannot_be_asked_are_one_sentence(
+    local: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.redirects.clear()
+    said = ends_with([], local)
+    assert said.startswith("make pins: none of the releases with a pin (26.05) has a channel; ")
+
+    monkeypatch.setattr("components.upstream._CHANNEL", "http://127.0.0.1:9/{release}")
+    assert "http://127.0.0.1:9/26.05 cannot be looked up: " in ends_with([], local)
+
+
+def test_another_release_is_pinned_to_the_newest_of_its_channel(
+    local: Path, site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.leads("26.05", newer := OLD.replace(".1.abc", ".2.cde"))
+    site.files[newer] = nixexprs()
+
+    make_pins.main(["--release=26.05"], local)
+
+    pins = Pins.load("26.05", "x86_64", local)
+    assert pins.nixpkgs.url == f"{site.url}{newer}"
+    assert pins.nixpkgs.sha256 == tree_hash(io.BytesIO(nixexprs()))
+    assert pins.installer.sha256 == SHA256, "what is open is filled in, too"
+    assert channel("26.11") not in site.asked
+    assert capsys.readouterr().out.splitlines()[-1].endswith("config set nixosRelease 26.05")
 
 
 def test_an_open_nixpkgs_is_filled_in_too(local: Path, site: Site) -> None:
@@ -192,7 +259,7 @@ def ends_with(arguments: list[str], local: Path) -> str:
 def test_what_github_says_is_another_is_refused(local: Path, site: Site) -> None:
     site.assets({"name": "installer.tar.gz", "digest": f"sha256:{'0' * 64}"})
 
-    said = ends_with([], local)
+    said = ends_with(PINNED, local)
 
     assert SHA256 in said
     assert f"GitHub's API says {'0' * 64}" in said
@@ -201,10 +268,11 @@ def test_what_github_says_is_another_is_refused(local: Path, site: Site) -> None
 def test_what_cannot_be_fetched_is_one_sentence(local: Path, site: Site) -> None:
     path = f"{DOWNLOAD}/installer.tar.gz"
     site.lengths[path] = len(INSTALLER) + 1
-    assert "a broken one" in ends_with([], local)
+    assert "a broken one" in ends_with(PINNED, local)
 
     del site.files[path]
-    assert ends_with([], local) == f"make pins: {site.url}{path} cannot be fetched: 404 Not Found"
+    said = ends_with(PINNED, local)
+    assert said == f"make pins: {site.url}{path} cannot be fetched: 404 Not Found"
 
 
 def test_what_is_no_nixpkgs_is_one_sentence(local: Path, site: Site) -> None:
@@ -225,7 +293,7 @@ def test_a_release_that_has_not_come_out_is_one_sentence(local: Path, site: Site
     assert "NixOS 27.05 has no channel" in ends_with(["--release=27.05"], local)
 
     beta = "/nixos/27.05/nixos-27.05beta3.0123abcd/nixexprs.tar.xz"
-    site.redirects["/channels/nixos-27.05/nixexprs.tar.xz"] = beta
+    site.leads("27.05", beta)
     site.files[beta] = nixexprs()
     assert "NixOS 27.05 has not come out yet" in ends_with(["--release=27.05"], local)
 

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from components.pins import PINS, PinFile, Pins, PinsError
-from tests import stack
+from components.pins import PINS, PinFile, Pins, PinsError, read
 
 NOWHERE = Path("/nonexistent/pins.json")
-RELEASE = str(stack.declared()["nixosRelease"]["default"])
 SHA256 = "5f3c0b7a9e1d42688b0a6c4df27e913385cc10e7b2a94f6dd8e05317ab926c40"
 NAR = "sha256-H9+N+GFtsbVC8ZniHliChM7ndizxtqVZs6bnGOLM3WQ="
 OLD = "https://a/nixos-26.05.1.abc/nixexprs.tar.xz"
@@ -44,11 +42,12 @@ def local(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_is_shipped_pins_the_default_release_and_a_retired_installer() -> None:
+def test_what_is_shipped_pins_a_release_and_a_retired_installer() -> None:
     pins = PinFile.model_validate(json.loads(PINS.read_text()))
 
-    assert pins.nixpkgs[RELEASE].sha256 is not None
-    assert f"/nixos/{RELEASE}/nixos-{RELEASE}." in pins.nixpkgs[RELEASE].url
+    release = pins.newest_release
+    assert release is not None
+    assert f"/nixos/{release}/nixos-{release}." in pins.nixpkgs[release].url
     assert set(pins.installer) == {"x86_64", "aarch64"}
     for architecture, installer in pins.installer.items():
         # What the project of the installer builds today, it builds anew every week under the same name.
@@ -95,6 +94,16 @@ def test_a_release_without_a_pin_is_told_those_that_have_one_and_the_command(shi
         Pins.load("25.11", "x86_64", NOWHERE)
 
 
+def test_the_newest_release_is_one_whose_pin_is_filled_in(shipped: Path, local: Path) -> None:
+    assert read(local).newest_release == "26.05"
+
+    local.write_text(json.dumps({"nixpkgs": {"26.11": {"sha256": NAR}}}))
+    assert read(local).newest_release == "26.11"
+
+    local.write_text(json.dumps({"nixpkgs": {"26.05": {"sha256": None}}}))
+    assert read(local).newest_release is None
+
+
 def test_a_pin_is_of_the_release_that_it_is_for(shipped: Path, local: Path) -> None:
     pins = {"nixpkgs": {"26.11": {"url": OLD, "sha256": NAR}}}
     local.write_text(json.dumps(pins))
@@ -114,6 +123,7 @@ def test_a_pin_is_of_the_release_that_it_is_for(shipped: Path, local: Path) -> N
         (f'{{"installer": {{"x86_64": {{"sha256": "{NAR}"}}}}}}', "installer.x86_64.sha256"),
         (f'{{"nixpkgs": {{"26.05": {{"sha256": "{SHA256}"}}}}}}', "nixpkgs.26.05.sha256"),
         ('{"installer": {"arm": {"url": "https://a", "sha256": null}}}', "installer.arm"),
+        (f'{{"nixpkgs": {{"unstable": {{"url": "{NEW}", "sha256": null}}}}}}', "nixpkgs.unstable"),
         # One that is not immutable, and whose number the host could not compare.
         (
             '{"nixpkgs": {"26.05": {"url": "https://channels.nixos.org/nixos-26.05/nixexprs.tar.xz"}}}',

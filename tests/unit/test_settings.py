@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydantic.alias_generators import to_camel
 
 from components import configuration, settings
+from components.pins import PINS
 from components.settings import ConfigurationError, Settings
 from sandbox import credentials
 from tests import stack
@@ -57,6 +58,11 @@ def faults_of(config: dict[str, str], secrets: Iterable[str] = SECRET_KEYS) -> l
     return []
 
 
+def shipped() -> list[str]:
+    """The releases that nix/pins.json has a pin for."""
+    return sorted(json.loads(PINS.read_text())["nixpkgs"])
+
+
 def test_a_valid_stack_is_taken() -> None:
     taken = stack.settings_of()
 
@@ -89,7 +95,7 @@ def test_the_stack_to_copy_names_every_key_with_its_default() -> None:
     for key in by_command:
         assert f"pulumi config set --secret {key}" in text
     for key, declaration in stack.declared().items():
-        given = ("dns", "dnsZone", "backupKeyId", *by_command)
+        given = ("dns", "dnsZone", "backupKeyId", "nixosRelease", *by_command)
         if "default" in declaration and key not in given:
             assert yaml.safe_load(named[key]) == declaration["default"], key
 
@@ -161,7 +167,7 @@ REFUSED: dict[str, list[object]] = {
     "backupKeyId": ["short", "g" * 25, "86622876"],
     "cacheGigabytes": [-1, 10_001, 1.5],
     "refreshMinutes": [-1, 1441, 1.5],
-    "nixosRelease": ["26.5", "26.1", "26.06", "unstable", "nixos-26.05", "26.05.1", ""],
+    "nixosRelease": ["26.5", "26.1", "26.06", "unstable", "nixos-26.05", "26.05.1"],
     "hostName": ["Plex", "plex.films.org", "-plex", "plex-", "a" * 64, "two words", ""],
     "timeZone": ["Berlin", "Europe/Berlim", "CEST", "localtime", "Factory", "../etc/passwd", ""],
     "packages": [["htop; rm"], ["${htop}"], [""], ["a b"], ["htop", "1password"], [".htop"]],
@@ -393,16 +399,31 @@ def test_a_token_that_is_none_is_told_without_showing_it(
 def test_a_type_of_arm_needs_the_installer_for_arm() -> None:
     assert faults(serverType="cax11") == []
 
-    (line,) = faults(serverType="cax11", pins="nowhere.json")
+    (line,) = faults(serverType="cax11", nixosRelease=shipped()[-1], pins="nowhere.json")
     assert "the installer for aarch64" in line
     assert line.endswith("`make pins ARCHITECTURE=aarch64`")
 
 
 def test_a_release_without_a_pin_is_told_the_command_that_makes_one() -> None:
-    (line,) = faults(nixosRelease="26.11", pins="nowhere.json")
+    (line,) = faults(nixosRelease="25.11", pins="nowhere.json")
 
-    assert line.startswith('nixosRelease: no pin for "26.11"; there are pins for 26.05')
-    assert line.endswith("`make pins RELEASE=26.11` makes one")
+    known = ", ".join(shipped())
+    assert line.startswith(f'nixosRelease: no pin for "25.11"; there are pins for {known}, ')
+    assert line.endswith("`make pins RELEASE=25.11` makes one")
+
+
+@pytest.mark.parametrize("pins", ["tests/pins.json", "nowhere.json"])
+def test_a_stack_without_a_release_is_told_what_to_run_and_nothing_of_pins(pins: str) -> None:
+    (line,) = faults(nixosRelease="", pins=pins)
+
+    assert line == (
+        "nixosRelease: missing; run `make pins`, which pins the newest stable release, and then the "
+        "`pulumi config set nixosRelease …` that it prints"
+    )
+
+
+def test_no_release_is_any_stacks_by_default() -> None:
+    assert stack.declared()["nixosRelease"]["default"] == ""
 
 
 def test_all_faults_are_reported_at_once() -> None:

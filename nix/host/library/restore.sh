@@ -43,7 +43,7 @@ restore() {
   [ -s "$work/there" ] || fail 78 "there are no backups at $place yet"
   snapshots
   choose "$asked_for"
-  new_enough "Bring the host there first: \`sudo systemctl start upgrade\`, or \`make pins\` and \`pulumi up\`"
+  new_enough "Bring the host there first: \`sudo systemctl start upgrade\`, or \`make pins RELEASE=…\` with your stack's release and \`pulumi up\`"
   fetch
   systemctl stop plex.service
   put_in_place

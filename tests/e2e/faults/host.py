@@ -141,7 +141,7 @@ class Host:
 
     def publish_newer_nixpkgs(self) -> nixpkgs.Release:
         """A newer nixpkgs of the host's release, with another kernel and another Plex."""
-        newer = nixpkgs.make(prepare.RELEASE, number=next(_NIXPKGS))
+        newer = nixpkgs.make(nixpkgs.RELEASE, number=next(_NIXPKGS))
         prepare.publish(self.world.state, newer.url, newer.content)
         return newer
 
@@ -150,7 +150,7 @@ class Host:
         newer = self.publish_newer_nixpkgs()
         path = self.world.state / "pins.json"
         pins = json.loads(path.read_text())
-        pins["nixpkgs"][prepare.RELEASE] = {"url": newer.url, "sha256": newer.nar_hash}
+        pins["nixpkgs"][nixpkgs.RELEASE] = {"url": newer.url, "sha256": newer.nar_hash}
         path.write_text(json.dumps(pins))
 
     def boots_next(self) -> str:

@@ -11,6 +11,7 @@ import time
 import yaml
 
 from sandbox import credentials, keys, visit
+from sandbox.nixpkgs.tarball import NEXT_RELEASE
 from tests.e2e.fleet.conftest import Fleet
 
 NAMES = ("first", "second", "third")
@@ -94,6 +95,7 @@ def test_three_stacks_are_made_from_a_script_of_answers(fleet: Fleet) -> None:
         config = yaml.safe_load(text)["config"]
         assert config["plex-on-nixos:domain"] == f"{name}.films.sandbox"
         assert config["plex-on-nixos:location"] == "nbg1"
+        assert config["plex-on-nixos:nixosRelease"] == NEXT_RELEASE, "the newest that is pinned"
         # What Pulumi.yaml has for all of them.
         assert not {"plex-on-nixos:acmeEmail", "plex-on-nixos:serverType"} & config.keys()
         assert "  # The name that people open, such as" in text

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import credentials, inside, toolchain, visit
+from sandbox.nixpkgs.tarball import NEXT_RELEASE, RELEASE
 from sandbox.paths import CACHE, REPO
 from tests.e2e.installation.terminal import Terminal
 from tests.e2e.world import World
@@ -122,6 +123,10 @@ class Reader:
             if (REPO / name).is_file():
                 (tree / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(REPO / name, tree / name)
+        # As it does, it comes with an older nixpkgs of the newest release, which is this world's own.
+        pins = json.loads((tree / "nix/pins.json").read_text())
+        pins["nixpkgs"] = json.loads((tree / "tests/pins.json").read_text())["nixpkgs"]
+        (tree / "nix/pins.json").write_text(json.dumps(pins))
         bare.parent.mkdir(parents=True)
         for command in (
             [*git, "init", "--quiet", "--initial-branch=main"],
@@ -130,6 +135,18 @@ class Reader:
             [*git, "clone", "--quiet", "--bare", str(tree), str(bare)],
         ):
             subprocess.run(command, cwd=tree, check=True)
+
+    def live_before_the_next_release(self) -> None:
+        """Begin while that has not come out."""
+        self._next_release.rename(self.folder / NEXT_RELEASE)
+
+    def learn_of_a_release(self) -> None:
+        """Read, half a year later, that it has come out."""
+        (self.folder / NEXT_RELEASE).rename(self._next_release)
+
+    @property
+    def _next_release(self) -> Path:
+        return self.world.state / "internet/releases.nixos.org/nixos" / NEXT_RELEASE
 
     def learn_of_a_version(self) -> None:
         """Read that there is a new version of the original."""
@@ -192,6 +209,7 @@ class Reader:
             ("<bucket name>", BUCKET),
             ("<keyID>", self.keys["plex-host"].id),
             ("<keyID for the backups>", self.keys["plex-library"].id),
+            ("<release>", RELEASE),
             ("<name>", NAME),
             ("<the line in ~/.ssh/id_ed25519.pub>", public_key),
         ):

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from itertools import chain
 
 from sandbox import visit
+from sandbox.nixpkgs.tarball import NEXT_RELEASE
 from sandbox.paths import REPO
-from tests.e2e.installation.document import Block, blocks, difference
+from tests.e2e.installation.document import Block, Command, blocks, difference
 from tests.e2e.installation.guides import FIRST, FOLLOWED, LATER
 from tests.e2e.installation.reader import DOMAIN, Reader
 from tests.e2e.installation.terminal import Answer, Terminal
@@ -22,6 +23,10 @@ from tests.e2e.world import World
 
 NOT_RUN = {
     "pulumi install": "PyPI and the plugins' hosts are not in the sandbox",
+}
+# As what was printed before has it, in the place of the ellipsis.
+FILLED_IN = {
+    "pulumi config set nixosRelease …": f"pulumi config set nixosRelease {NEXT_RELEASE}",
 }
 PASSPHRASE = "correct horse battery staple"
 SECONDS = 600
@@ -81,8 +86,13 @@ def by_hand(reader: Reader) -> dict[str, list[Callable[[], None]]]:
         "read -r RCLONE_B2_ACCOUNT && export RCLONE_B2_ACCOUNT": [reader.open_the_site],
         "python -m fleet status plex": [reader.open_the_site],
         "pulumi config set --path 'administrators.bob[0]' \"$(cat bob.pub)\"": [reader.get_a_key],
-        "git fetch upstream": [reader.learn_of_a_version],
+        "git fetch upstream": [reader.learn_of_a_version, reader.learn_of_a_release],
     }
+
+
+def typed(command: Command) -> str:
+    """A command's line, without a comment."""
+    return command.text.partition("   #")[0]
 
 
 def yes(command: str) -> list[Answer]:
@@ -111,9 +121,10 @@ class Following:
     def follow(self, block: Block) -> None:
         """Run a block's commands; each has to succeed, and to print what is shown."""
         for command in block.commands:
-            text = command.text.partition("   #")[0]
+            text = typed(command)
             if text in NOT_RUN:
                 continue
+            text = FILLED_IN.get(text, text)
             for step in self._before.get(text, []):
                 step()
             answer = self._typed.get(text) or yes(text)
@@ -127,9 +138,11 @@ class Following:
 def test_a_person_who_follows_the_documents_gets_through(world: World) -> None:
     reader = Reader(world)
     reader.fork()
+    reader.live_before_the_next_release()
     first, later = guide(FIRST), list(chain.from_iterable(map(guide, LATER)))
-    known = {command.text for block in [*first, *later] for command in block.commands}
-    assert not {*answers(reader), *by_hand(reader)} - known, "no longer in a document"
+    known = {typed(command) for block in [*first, *later] for command in block.commands}
+    tables = {*answers(reader), *by_hand(reader), *FILLED_IN}
+    assert not tables - known, "no longer in a document"
     *until, end = first  # which takes it all down
     with closing(reader.move_in()) as terminal:
         following = Following(reader, terminal)
@@ -140,5 +153,6 @@ def test_a_person_who_follows_the_documents_gets_through(world: World) -> None:
     pushed = reader.pushed("Pulumi.plex.yaml")
     assert f"domain: {DOMAIN}" in pushed
     assert "serverType: cx33" in pushed
+    assert f'nixosRelease: "{NEXT_RELEASE}"' in pushed
     for secret in (reader.token, *(key.secret for key in reader.keys.values())):
         assert secret not in pushed + shown

@@ -181,7 +181,7 @@ def test_a_server_type_that_does_not_do_is_refused_in_the_preview(sandbox: Sandb
 
 
 def test_an_upgrade_goes_beyond_the_pin_and_stays_there(sandbox: Sandbox) -> None:
-    newer = nixpkgs.make(prepare.RELEASE, number=2)
+    newer = nixpkgs.make(nixpkgs.RELEASE, number=2)
     prepare.publish(sandbox.state, newer.url, newer.content)
     sandbox.ssh("sudo systemctl start upgrade")
     assert sandbox.ssh("readlink /var/lib/nixpkgs/current").strip() == newer.name
@@ -196,11 +196,11 @@ def test_an_upgrade_goes_beyond_the_pin_and_stays_there(sandbox: Sandbox) -> Non
 
 
 def test_the_next_release_is_one_line_and_there_is_no_way_back(sandbox: Sandbox) -> None:
-    sandbox.set("nixosRelease", prepare.NEXT_RELEASE)
+    sandbox.set("nixosRelease", nixpkgs.NEXT_RELEASE)
     preview = sandbox.pulumi("preview", "--diff")
     changed = re.findall(r"^\s*([+-]) ([A-Z_]\w+)=(.*)$", preview.stdout, re.MULTILINE)
-    assert ("-", "RELEASE", prepare.RELEASE) in changed, preview.stdout
-    assert ("+", "RELEASE", prepare.NEXT_RELEASE) in changed
+    assert ("-", "RELEASE", nixpkgs.RELEASE) in changed, preview.stdout
+    assert ("+", "RELEASE", nixpkgs.NEXT_RELEASE) in changed
     told = {"RELEASE", "SUPPORT_ENDS", "NIXPKGS_URL", "NIXPKGS_SHA256"}
     assert {name for _, name, _ in changed} == told
 
@@ -211,22 +211,22 @@ def test_the_next_release_is_one_line_and_there_is_no_way_back(sandbox: Sandbox)
         f"sudo nix-instantiate --eval -E '{state_version}'; cat /run/current-system/nixos-version"
     )
     evaluated, version = sandbox.ssh(asked).splitlines()
-    assert evaluated == f'"{prepare.RELEASE}"'
-    assert version.startswith(f"{prepare.NEXT_RELEASE}.1.")
+    assert evaluated == f'"{nixpkgs.RELEASE}"'
+    assert version.startswith(f"{nixpkgs.NEXT_RELEASE}.1.")
 
-    newer = nixpkgs.make(prepare.NEXT_RELEASE, number=2)
+    newer = nixpkgs.make(nixpkgs.NEXT_RELEASE, number=2)
     prepare.publish(sandbox.state, newer.url, newer.content)
     sandbox.ssh("sudo systemctl start upgrade")
 
-    sandbox.set("nixosRelease", prepare.RELEASE)
+    sandbox.set("nixosRelease", nixpkgs.RELEASE)
     done = sandbox.pulumi("up", "--yes", "--skip-preview")
     assert done.returncode != 0
     refusal = (
-        f"this host has NixOS {prepare.NEXT_RELEASE}, and does not go back to {prepare.RELEASE}"
+        f"this host has NixOS {nixpkgs.NEXT_RELEASE}, and does not go back to {nixpkgs.RELEASE}"
     )
     assert refusal in done.stdout + done.stderr
     assert sandbox.ssh("readlink /var/lib/nixpkgs/current").strip() == newer.name
-    sandbox.set("nixosRelease", prepare.NEXT_RELEASE)
+    sandbox.set("nixosRelease", nixpkgs.NEXT_RELEASE)
     again = sandbox.pulumi("up", "--yes", "--skip-preview")
     assert set(resources(again.stdout)) == {"unchanged"}, again.stdout + again.stderr
 

@@ -22,6 +22,7 @@ from sandbox.b2.app import create_app
 from sandbox.b2.calls import Service
 from sandbox.b2.keys import Key
 from sandbox.b2.store import Store
+from sandbox.nixpkgs.tarball import RELEASE
 from tests import stack
 from tests.runtime.lone_host import Host
 
@@ -31,7 +32,8 @@ HOME = "/var/lib/plex/Plex Media Server"
 DATABASES = f"{HOME}/Plug-in Support/Databases"
 DATABASE = f"{DATABASES}/com.plexapp.plugins.library.db"
 STATE = "/var/lib/library"
-PLEX = "1.42.26.05.5.0123456789ab"  # of the nixpkgs that the host has
+NIXPKGS = f"nixos-{RELEASE}.5.0123456789ab"
+PLEX = f"1.42.{RELEASE}.5.0123456789ab"  # of that
 UNITS = ("", "-backup", "-check", "-restore", "-certificates")
 NOWHERE = 9  # a port on which nobody listens
 START_EMPTY = "`sudo plex-library start-empty` begins a new one on purpose"

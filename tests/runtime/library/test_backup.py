@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
+from sandbox.nixpkgs.tarball import RELEASE
 from tests import stack
 from tests.runtime.library.server import (
     DATABASE,
     DATABASES,
     HOME,
+    NIXPKGS,
     PASSWORD,
     PLEX,
     READ_ONLY,
@@ -84,12 +86,12 @@ def test_a_backup_says_what_it_is_of(library: Library) -> None:
 
     (snapshot,) = json.loads(library.restic("snapshots", "--json"))
     assert snapshot["hostname"] == "prod"
-    assert snapshot["tags"] == ["nixpkgs=nixos-26.05.5.0123456789ab", f"plex={PLEX}"]
+    assert snapshot["tags"] == [f"nixpkgs={NIXPKGS}", f"plex={PLEX}"]
     record = json.loads(library.restic("dump", made, f"{STATE}/staging/record.json"))
     assert record == {
         "stack": "prod",
-        "nixpkgs": "nixos-26.05.5.0123456789ab",
-        "nixos": "26.05",
+        "nixpkgs": NIXPKGS,
+        "nixos": RELEASE,
         "plex": PLEX,
     }
     last = library.last()
@@ -101,7 +103,7 @@ def test_a_backup_says_what_it_is_of(library: Library) -> None:
     (head, line) = library.ok("list").splitlines()
     assert head.split() == ["ID", "made", "(UTC)", "size", "nixpkgs", "Plex"]
     assert line.split()[0] == made
-    assert line.split()[3:] == ["4", "MB", "nixos-26.05.5.0123456789ab", PLEX]
+    assert line.split()[3:] == ["4", "MB", NIXPKGS, PLEX]
 
 
 def test_a_database_is_copied_as_it_was_at_one_moment_while_plex_writes(library: Library) -> None:
@@ -174,7 +176,7 @@ def test_old_backups_go_and_those_of_others_stay(library: Library) -> None:
     library.watch(2)
     today = datetime.now(UTC).date()
     days = [today - timedelta(days=past) for past in (*range(1, 11), 45)]
-    tags = ["--tag", "nixpkgs=nixos-26.05.5.0123456789ab", "--tag", f"plex={PLEX}"]
+    tags = ["--tag", f"nixpkgs={NIXPKGS}", "--tag", f"plex={PLEX}"]
     for day in days:
         at = ["--time", f"{day} 02:00:00", *tags, "/etc/hostname"]
         library.restic("backup", "--quiet", "--host", "prod", *at)

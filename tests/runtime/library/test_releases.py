@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from tests.runtime.library.server import HOME, STATE, Library, configure
+from sandbox.nixpkgs.tarball import NEXT_RELEASE, RELEASE
+from tests.runtime.library.server import HOME, NIXPKGS, STATE, Library, configure
 
 pytestmark = pytest.mark.heavy
 
 
 def test_a_backup_of_a_newer_nixpkgs_waits_for_it(library: Library) -> None:
     made = library.backup()
-    newer = "nixos-26.05.12.abcdef012345"
+    newer = f"nixos-{RELEASE}.12.abcdef012345"
     library.restic("tag", "--set", f"nixpkgs={newer},plex=1.42.2.10156", made)
     refused = library.run("restore")
     assert refused.returncode == 1
-    assert f"was made under {newer}, and this host has nixos-26.05.5.0123456789ab" in refused.stdout
+    assert f"was made under {newer}, and this host has {NIXPKGS}" in refused.stdout
     assert "sudo systemctl start upgrade" in refused.stdout
     assert library.plex_runs()
     assert not library.exists(f"{STATE}/needs-nixpkgs")
@@ -52,12 +53,12 @@ def test_a_backup_of_a_newer_nixpkgs_waits_for_it(library: Library) -> None:
 def test_only_a_host_that_is_new_enough_gets_a_library(library: Library) -> None:
     made = library.backup()
     for nixpkgs, plex, restored in (
-        ("nixos-26.11.1.fedcba987654", "1.42.2.10156", False),
-        ("nixos-26.11pre12.fedcba987654", "1.42.2.10156", False),
-        ("nixos-26.05.5.0123456789ab", "1.43.0.1", False),
+        (f"nixos-{NEXT_RELEASE}.1.fedcba987654", "1.42.2.10156", False),
+        (f"nixos-{NEXT_RELEASE}pre12.fedcba987654", "1.42.2.10156", False),
+        (NIXPKGS, "1.43.0.1", False),
         ("somebody's own", "1.42.2.10156", False),
-        ("nixos-26.05.4.fedcba987654", "1.42.2.10156", True),
-        ("nixos-25.11.9000.fedcba987654", "1.9.9", True),
+        (f"nixos-{RELEASE}.4.fedcba987654", "1.42.2.10156", True),
+        ("nixos-98.11.9000.fedcba987654", "1.9.9", True),
     ):
         library.restic("tag", "--quiet", "--set", f"nixpkgs={nixpkgs},plex={plex}", made)
         (made,) = library.snapshots()  # its tags are a part of what its ID is made of

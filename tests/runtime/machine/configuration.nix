@@ -19,5 +19,5 @@
   services.openssh.enable = true;
   users.users.root.openssh.authorizedKeys.keyFiles = [ ./authorized_keys ];
   environment.defaultPackages = [ ];
-  system.stateVersion = "26.05";
+  system.stateVersion = "99.05";
 }

@@ -11,8 +11,8 @@ let
 in
 {
   options.programs = {
-    # NixOS 25.11 has it on, later ones off.
-    fuse.enable = option types.bool (lib.versionOlder lib.trivial.release "26.11");
+    # NixOS 25.11 has it on, 26.11 and later ones off.
+    fuse.enable = option types.bool false;
     fuse.mountMax = option (types.ints.between 0 32767) 1000;
     fuse.userAllowOther = option types.bool false;
     htop.enable = option types.bool false;
