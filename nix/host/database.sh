@@ -17,9 +17,20 @@ held=/run/plex-databases               # see plex.nix
 trap 'rm -f "$held"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# The databases with their logs; not the dated copies that Plex makes itself.
+# files FOLDER [EXPRESSION…]: the databases with their logs; not the dated copies that Plex makes itself. Plex's user
+# names what lies there: whatever has a character that Plex's own names have not is left alone, so that no name can
+# mean anything to the commands below.
 files() {
-  find "$1" -maxdepth 1 -type f \( -name '*.db' -o -name '*.db-wal' -o -name '*.db-shm' \)
+  folder=$1
+  shift
+  LC_ALL=C find "$folder" -maxdepth 1 -type f \( -name '*.db' -o -name '*.db-wal' -o -name '*.db-shm' \) \
+    ! -name '*[!A-Za-z0-9._-]*' "$@"
+}
+
+# Whether the folder is Plex's own. Plex's user could put a link in its place, and it would be somebody else's.
+# Plex does not run then, and can change that no more.
+in_place() {
+  [ "$(readlink -e "$databases")" = "$(readlink -e /var/lib/plex)${databases#/var/lib/plex}" ]
 }
 
 # Until this ends, nobody starts Plex again: the mount would, when it has been away.
@@ -32,23 +43,35 @@ plex_of() {
   grep '^ExecStart=' "$1/etc/systemd/system/plex.service"
 }
 
+# bring FILE of a copy into place, over whatever is there: Plex's user may have made it a folder.
+bring() {
+  [ ! -d "$databases/${1##*/}" ] || rm -rf "${databases:?}/${1##*/}"
+  mv -f "$1" "$databases/"
+}
+
 # put_back COPY brings it into place, and goes on where it was cut short. What is there is set aside. Everything is
 # moved and nothing copied: the disk may be full, by a migration perhaps.
 put_back() {
   [ -d "$1" ] || return 0
   stop_plex
+  if ! in_place; then
+    rm -rf "$1.left"
+    mv "$1" "$1.left"
+    echo "database: warning: $databases is a link, or missing; Plex's databases from before the change stay in $1.left"
+    return
+  fi
   if [ ! -e "$1/.aside" ]; then
     mkdir -p "$1.newer"
-    files "$databases" | while read -r file; do mv -n "$file" "$1.newer/"; done
+    files "$databases" -exec mv -n -t "$1.newer" -- {} +
     sync
     : >"$1/.aside"
   fi
   # A log of one database applied to another would be its end: what is there by now goes first, and a log comes last.
-  find "$1" -name '*.db' | while read -r file; do
-    rm -f "$databases/${file##*/}-wal" "$databases/${file##*/}-shm"
-    mv -f "$file" "$databases/"
+  files "$1" -name '*.db' | while read -r file; do
+    rm -rf "$databases/${file##*/}-wal" "$databases/${file##*/}-shm"
+    bring "$file"
   done
-  files "$1" | while read -r file; do mv -f "$file" "$databases/"; done
+  files "$1" | while read -r file; do bring "$file"; done
   sync
   rm -rf "$1"
   echo "database: Plex's databases are those from before the change; the later ones are in $1.newer"
@@ -57,18 +80,22 @@ put_back() {
 # copy OLD NEW
 copy() {
   [ -d "$databases" ] && [ "$(plex_of "$1")" != "$(plex_of "$2")" ] || exit 0
-  needed=$(files "$databases" | xargs -d '\n' -r du -cm | tail -n 1 | cut -f 1)
+  needed=$(files "$databases" -printf '%k\n' | awk '{ kib += $1 } END { print int((kib + 1023) / 1024) }')
   free=$(df -m --output=avail /var/lib/converge | tail -n 1 | tr -d " ")
-  if [ "$free" -lt $((${needed:-0} + 500)) ]; then
+  if [ "$free" -lt $((needed + 500)) ]; then
     echo "Plex changes, and a copy of its databases takes $needed MB, but only $free MB are free" |
       tee "${REASON:-/dev/null}"
     exit 1
   fi
-  echo "database: Plex changes; stopping it to copy ${needed:-0} MB of databases"
+  echo "database: Plex changes; stopping it to copy $needed MB of databases"
   stop_plex
   rm -rf "$trial" "$trial.new" "$trial.newer"
+  if ! in_place; then
+    echo "database: warning: $databases is a link, and is not followed; there is no copy for a way back"
+    return
+  fi
   mkdir -m 700 "$trial.new"
-  files "$databases" | while read -r file; do cp -p "$file" "$trial.new/"; done
+  files "$databases" -exec cp -p -t "$trial.new" -- {} +
   sync
   mv "$trial.new" "$trial"
 }
@@ -103,6 +130,7 @@ case $1 in
   fall-back) put_back "$kept" ;;
   forget)
     systemctl is-active --quiet plex.service || exit 0
-    find "$kept" "$kept.newer" "$trial.newer" -maxdepth 0 -mtime +7 -exec rm -rf {} + 2>/dev/null || :
+    find "$kept" "$kept.newer" "$kept.left" "$trial.newer" "$trial.left" -maxdepth 0 -mtime +7 \
+      -exec rm -rf {} + 2>/dev/null || :
     ;;
 esac

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -60,6 +61,7 @@ class Databases:
 def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     with host(tmp_path_factory.mktemp("database")) as running:
         running.write("/srv/host/database.sh", (REPO / "nix/host/database.sh").read_text())
+        running.ok("ln", "-s", "/bin/bash", "/usr/local/bin/sh")  # which NixOS's is
         for name, plex in (("old", "1"), ("same", "1"), ("new", "2"), ("newer", "3")):
             unit = f"[Service]\nUser=plex\nExecStart=/nix/store/plex-{plex}/bin/plexmediaserver\n"
             running.write(f"/srv/{name}/etc/systemd/system/plex.service", unit)
@@ -266,3 +268,75 @@ def test_without_room_for_a_copy_nothing_is_touched(databases: Databases) -> Non
         assert databases.running()
     finally:
         databases.host.ok("umount", STATE)
+
+
+def as_plex(on: Host, script: str) -> None:
+    on.ok("runuser", "-u", "plex", "--", "bash", "-euc", script, "bash", FOLDER)
+
+
+def test_names_that_plex_gives_are_no_commands_of_roots(databases: Databases) -> None:
+    """With `-0`, `du` ends no line, and what bash is to add begins with a folder's name."""
+    hostile = """
+    mkdir -p "$1/x/"$'d\\nPATH[$(touch owned)]'
+    touch "$1/"$'x\\n-0\\n.db'
+    """
+    as_plex(databases.host, hostile)
+
+    done = databases.host.run("sh", "/srv/host/database.sh", "copy", "/srv/old", "/srv/new")
+
+    assert not databases.exists("/owned")
+    assert done.returncode == 0, done.stderr
+    databases.run("put-back")
+    assert databases.films() == ["Faust", "Nosferatu"]
+
+
+def test_names_that_plex_gives_are_no_paths_of_roots(databases: Databases) -> None:
+    databases.host.write("/precious/file", "root's\n")
+    databases.copy()
+    as_plex(databases.host, """touch "$1/x" "$1/"$'x\\nprecious\\n.db'""")
+
+    done = databases.host.run("sh", "/srv/host/database.sh", "put-back")
+
+    assert databases.exists("/precious/file")
+    assert done.returncode == 0, done.stderr
+    assert databases.films() == ["Faust", "Nosferatu"]
+
+
+def test_a_folder_in_the_place_of_a_database_makes_way(databases: Databases) -> None:
+    databases.copy()
+    as_plex(databases.host, f"rm '{DATABASE}'*; mkdir '{DATABASE}' '{DATABASE}-wal'")
+
+    databases.run("put-back")
+
+    assert databases.films() == ["Faust", "Nosferatu"]
+
+
+@contextmanager
+def linked(on: Host) -> Iterator[str]:
+    """A link of Plex's to a folder of root's that is named as Plex's is, with a database of root's in it."""
+    above, _, name = FOLDER.rpartition("/")
+    on.write(f"/srv/theirs/{name}/root.db", "root's\n", 0o600)
+    on.ok("chown", "plex:", above, above.rpartition("/")[0])
+    as_plex(on, f"mv '{above}' '{above}.own'; ln -s /srv/theirs '{above}'")
+    try:
+        yield f"/srv/theirs/{name}"
+    finally:
+        as_plex(on, f"rm '{above}'; mv '{above}.own' '{above}'")
+
+
+def test_a_link_of_plexs_leads_root_nowhere(databases: Databases) -> None:
+    with linked(databases.host):
+        assert "is a link, and is not followed" in databases.copy()
+    assert not databases.exists(f"{STATE}/database.trial")
+
+    databases.copy()
+    with linked(databases.host) as theirs:
+        said = databases.run("put-back")
+        assert databases.host.ok("ls", theirs) == "root.db\n"
+
+    left = f"{STATE}/database.trial.left"
+    assert said.endswith(f"Plex's databases from before the change stay in {left}\n")
+    kept = databases.sql("select name from films", f"{left}/{DATABASE.rpartition('/')[2]}")
+    assert kept.split() == ["Faust", "Nosferatu"]
+    # No later change meets it.
+    assert databases.run("put-back") == ""
