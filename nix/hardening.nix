@@ -84,7 +84,7 @@ in
       }
     '';
   };
-  # The same for those that talk to the world, by systemd: rclone is root, and rules can be taken away.
+  # The same for those that talk to the world, by systemd: rules can be taken away.
   systemd.services.media.serviceConfig.IPAddressDeny = metadata;
   systemd.services.nginx.serviceConfig.IPAddressDeny = metadata;
   systemd.services.plex.serviceConfig.IPAddressDeny = metadata;

@@ -9,11 +9,12 @@ least=1024
 swap=2048 # memory.nix has it made when there is none
 databases='/var/lib/plex/Plex Media Server/Plug-in Support/Databases'
 
+# Services own what is measured, and bash runs commands within what it adds up: nothing but a number comes of it.
 size() {
-  du -sm "$1" 2>/dev/null | cut -f 1 | grep . || echo 0
+  du -sm "$1" 2>/dev/null | cut -f 1 | grep -x '[0-9][0-9]*' || echo 0
 }
 
-free=$(df -m --output=avail "$1" | tail -n 1)
+free=$(df -m --output=avail "$1" | tail -n 1 | tr -dc 0-9)
 there=$(size "$1")
 swap=$((swap - $(size /var/lib/swapfile)))
 [ "$swap" -gt 0 ] || swap=0

@@ -11,7 +11,9 @@ status=0
 sh "$(dirname "$0")/opens.sh" "$1" "$2" "$listing" || status=$?
 [ "$status" = 0 ] || exit "$status"
 if [ -s "$listing" ]; then
-  [ -e "$held" ] || { mkdir -p "$(dirname "$held")" && touch "$held"; } || echo "$held cannot be written"
+  # Made and never written to (-C): the folder is rclone's user's, root does this too, and a link there may lead anywhere.
+  [ -e "$held" ] || { mkdir -p "$(dirname "$held")" && (set -C && : >"$held") 2>/dev/null; } ||
+    echo "$held cannot be written"
 elif [ -e "$held" ]; then
   reason="$2 has held something and is empty now, so Plex is not started: it would take all films for deleted."
   reason="$reason If that is meant: sudo media-refresh --emptied"

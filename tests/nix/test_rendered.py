@@ -370,6 +370,17 @@ def test_the_mount_is_read_only_unless_told_otherwise(hosts: dict[str, Host]) ->
     assert "--read-only" not in other
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_variables_come_from_where_root_alone_writes(name: str, hosts: dict[str, Host]) -> None:
+    """systemd reads such a file before each command of a unit, root's too."""
+    units = "".join(hosts[name]["units"].values())
+
+    found = re.findall(r"^EnvironmentFile=-?(.*)", units, re.MULTILINE)
+
+    decided = stack.settings_of(**VARIANTS[name]).cache_gigabytes == 0
+    assert found == (["/run/media-cache"] if decided else [])
+
+
 def test_each_flag_of_the_mount_has_its_reason(hosts: dict[str, Host]) -> None:
     table = (REPO / "docs/media.md").read_text().partition("## Flags")[2].partition("Left out")[0]
     explained = {
