@@ -1,17 +1,16 @@
 """The cloud's firewall, in the world's namespace, where no machine can reach it.
 
-The rules are stateful and hold between a machine and the world as well as between two machines. The latter
-needs the kernel's br_netfilter, which hands what crosses the bridge to the same rules.
+The rules are stateful and hold between a machine and the world as well as between two machines: the bridge
+passes nothing from one port to another, so that two machines meet at the gateway, which is in this namespace.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from contextlib import suppress
 
 from sandbox.hetzner.machines import FirewallRule, MachineSpec
-from sandbox.machine.run import CommandError, run
+from sandbox.machine.run import run
 
 # Hetzner's own traffic with a server is not the firewall's business: neighbours, DHCP, and metadata.
 _INBOUND = """
@@ -29,8 +28,6 @@ _OUTBOUND = """
 
 async def apply(world: str, spec: MachineSpec, rules: tuple[FirewallRule, ...] | None) -> None:
     """Replace what is in force for one machine; None lets everything pass."""
-    with suppress(CommandError):
-        await run("modprobe", "br_netfilter")
     await _nft(world, ruleset(spec, rules))
 
 

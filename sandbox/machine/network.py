@@ -22,7 +22,10 @@ async def plug(world: str, name: str, spec: MachineSpec) -> None:
     )
     veth = ("type", "veth", "peer", "name", "eth0", "address", spec.mac, "netns", name)
     await run("ip", "-n", world, "link", "add", port, *veth)
-    await run("ip", "-n", world, "link", "set", port, "master", SWITCH, "up")
+    await run("ip", "-n", world, "link", "set", port, "master", SWITCH)
+    # Between two servers at Hetzner there is no layer 2: what one sends to another passes the gateway.
+    await run("ip", "-n", world, "link", "set", port, "type", "bridge_slave", "isolated", "on")
+    await run("ip", "-n", world, "link", "set", port, "up")
 
 
 async def cut(world: str, server_id: int) -> None:

@@ -34,6 +34,8 @@ _SETTINGS = {
     "net/ipv4/conf/all/send_redirects": 0,
     f"net/ipv4/conf/{addresses.SWITCH}/send_redirects": 0,
 }
+# A computer that has br_netfilter shows the rules what crosses the bridge once more.
+_ONCE = ("bridge-nf-call-iptables", "bridge-nf-call-ip6tables", "bridge-nf-call-arptables")
 
 
 def up(namespace: str) -> None:
@@ -52,7 +54,10 @@ def up(namespace: str) -> None:
         # An address of its own, or it would take a machine's, and another one when that goes.
         _run(*ip, "link", "add", switch, "address", _MAC, "type", "bridge", "forward_delay", "0")
     for name, value in _SETTINGS.items():
-        _run("ip", "netns", "exec", namespace, "sh", "-c", f"echo {value} >/proc/sys/{name}")
+        _inside(namespace, "sh", "-c", f"echo {value} >/proc/sys/{name}")
+    for name in _ONCE:
+        path = f"/proc/sys/net/bridge/{name}"
+        _inside(namespace, "sh", "-c", f"[ ! -e {path} ] || echo 0 >{path}")
     _run(*ip, "link", "set", switch, "up")
     for address in _ADDRESSES:
         _run(*ip, "address", "replace", f"{address}/32", "dev", switch)
@@ -84,6 +89,10 @@ def _forget(namespace: str) -> None:
 def _links(namespace: str, name: str) -> list[object]:
     shown = json.loads(_run("ip", "-n", namespace, "-j", "link", "show"))
     return [link for link in shown if link.get("ifname") == name]
+
+
+def _inside(namespace: str, *command: str) -> None:
+    _run("ip", "netns", "exec", namespace, *command)
 
 
 def _run(*command: str) -> str:
