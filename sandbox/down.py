@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from sandbox import daemon
+from sandbox import daemon, packages
 from sandbox.errors import SandboxError
 from sandbox.machine import fleet
 from sandbox.paths import STATE, namespace
@@ -18,7 +18,7 @@ def run(state: Path = STATE) -> None:
     """Remove every process, mount, loop device, namespace and file of the sandbox; the cache stays.
 
     Raises:
-        SandboxError: this is not root.
+        SandboxError: this is not root, or an installation of packages was interrupted and cannot go on.
     """
     if os.geteuid() != 0:
         raise SandboxError("The sandbox was made by root, and only root can take it away.")
@@ -26,3 +26,4 @@ def run(state: Path = STATE) -> None:
     asyncio.run(fleet.cleanup(state / "machines", namespace(state), disks=True))
     network.down(namespace(state))
     shutil.rmtree(state, ignore_errors=True)
+    packages.settle(print)

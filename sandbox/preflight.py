@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
+from sandbox import packages
 from sandbox.errors import SandboxError
+from sandbox.machine import cgroups
 
 PACKAGES = {
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
     "curl": "curl",
     "dnsmasq": "dnsmasq-base",
     "fusermount3": "fuse3",
@@ -20,38 +20,81 @@ PACKAGES = {
     "make": "make",
     "mkfs.ext4": "e2fsprogs",
     "mmdebstrap": "mmdebstrap",
+    "mount": "mount",
     "nft": "nftables",
     "partx": "util-linux",
     "ssh": "openssh-client",
     "systemd-nspawn": "systemd-container",
     "unshare": "util-linux",
 }
-"""Programs, and the packages of Debian's that have them."""
+"""Programs and files, and the packages of Debian's and Ubuntu's that have them."""
+
+_OLDEST = {"debian": (12,), "ubuntu": (24, 4)}
+
+CONTAINER = """\
+docker run --rm -it --privileged --cgroupns=host --tmpfs /tmp:exec --tmpfs /var/tmp:exec \\
+  -v plex-on-nixos:/root/.cache -v "$PWD":/src -w /src debian:13 sh -c '
+    apt-get update && apt-get install -y --no-install-recommends ca-certificates git make python3-venv &&
+    make sandbox; exec bash'"""
+"""The command for every other Linux, from the checkout."""
 
 
 def check() -> None:
-    """Refuse a computer that cannot hold the sandbox.
+    """Refuse a computer that cannot hold the sandbox, before anything is installed.
 
     Raises:
-        SandboxError: it is not Linux, not Debian 12 or newer, or this is not root.
+        SandboxError: it is not Linux, neither Debian nor Ubuntu, or too old; this is not root; or it is a
+            container that may not do what a computer may.
     """
     if platform.system() != "Linux":
         raise SandboxError("The sandbox boots real machines by systemd-nspawn, which needs Linux.")
-    release = platform.freedesktop_os_release()
-    if release.get("ID") != "debian" or int(release.get("VERSION_ID", "0").split(".")[0]) < 12:
-        raise SandboxError(
-            f"The sandbox has been tried on Debian 12 and newer; this is {release.get('PRETTY_NAME')}."
-        )
+    if refusal := of_system(platform.freedesktop_os_release()):
+        raise SandboxError(refusal)
     if os.geteuid() != 0:
         raise SandboxError("The sandbox makes network namespaces and mounts: run it as root.")
+    if lacking := _lacking():
+        raise SandboxError(of_container(lacking))
 
 
-def missing_packages(wanted: Mapping[str, str]) -> list[str]:
-    """Those of the packages (by the program that each is for) whose programs are not here, sorted."""
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    return sorted(
-        {package for program, package in wanted.items() if shutil.which(program, path=path) is None}
+def of_system(release: Mapping[str, str]) -> str | None:
+    """Why this system is refused, by what its os-release says; None if it is not."""
+    oldest = _OLDEST.get(release.get("ID", ""))
+    # Debian's testing and unstable have no number: they are newer than every release.
+    version = release.get("VERSION_ID", "")
+    if oldest and (not version or tuple(map(int, version.split("."))) >= oldest):
+        return None
+    name = release.get("PRETTY_NAME") or release.get("ID") or "an unknown system"
+    return (
+        "The sandbox runs on Debian 12 or newer and on Ubuntu 24.04 or newer; "
+        f"this is {name}. A container of Docker's does as well; in the checkout:\n{CONTAINER}"
     )
+
+
+def of_container(lacking: list[str]) -> str:
+    """Why a container is refused that lacks something."""
+    return (
+        f"The sandbox cannot run here without {' and '.join(lacking)}. "
+        f"If this is a container, give it more rights; from the checkout, outside of it:\n{CONTAINER}"
+    )
+
+
+def _lacking() -> list[str]:
+    lacking = []
+    tried = subprocess.run(
+        ["unshare", "--mount", "--net", "true"], capture_output=True, check=False
+    )
+    if tried.returncode != 0:
+        lacking.append("the right to make namespaces and mounts")
+    for device in ("/dev/fuse", "/dev/loop-control"):
+        try:
+            os.close(os.open(device, os.O_RDWR))
+        except OSError:
+            lacking.append(device)
+    # A container often sees the groups, but may not make any.
+    tops = cgroups.hierarchies()
+    if not tops or not all(os.access(top, os.W_OK) for top in tops):
+        lacking.append("control groups that can be written to")
+    return lacking
 
 
 def install(say: Callable[[str], None], more: Mapping[str, str] | None = None) -> None:
@@ -60,33 +103,4 @@ def install(say: Callable[[str], None], more: Mapping[str, str] | None = None) -
     Raises:
         SandboxError: apt-get failed; the message has the end of what it printed.
     """
-    packages = missing_packages({**PACKAGES, **(more or {})})
-    if not packages:
-        return
-    say(f"installing {', '.join(packages)}")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    with _no_services():
-        for command in (
-            ["apt-get", "update", "-qq"],
-            ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", *packages],
-        ):
-            done = subprocess.run(
-                command, env=environment, capture_output=True, text=True, check=False
-            )
-            if done.returncode != 0:
-                raise SandboxError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
-
-
-@contextmanager
-def _no_services() -> Iterator[None]:
-    """Keep Debian from starting what is installed meanwhile, by the means that its policy has for it."""
-    policy = Path("/usr/sbin/policy-rc.d")
-    if policy.exists():
-        yield
-        return
-    policy.write_text("#!/bin/sh\nexit 101\n")
-    policy.chmod(0o755)
-    try:
-        yield
-    finally:
-        policy.unlink()
+    packages.install(packages.missing({**PACKAGES, **(more or {})}), say)

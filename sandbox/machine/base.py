@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
-import re
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from sandbox import apt
 from sandbox.machine import tree
 from sandbox.machine.run import environment, run
 from sandbox.paths import CACHE
+from sandbox.world.process import DIES_WITH_US
 
 RELEASE = "trixie"
 ROOTS = CACHE / "roots"
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 # grep, gzip, tar, util-linux and the like are essential, or come along.
 PACKAGES = (
@@ -97,20 +101,6 @@ def key() -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def mirror() -> str:
-    """The archive that this computer's own apt uses."""
-    for source in sorted(Path("/etc/apt").rglob("*.sources")):
-        for found in re.findall(r"^URIs:\s*(\S+)", source.read_text(), re.MULTILINE):
-            if re.search(r"/debian/?$", found):
-                return str(found)
-    for source in [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt").rglob("*.list"))]:
-        text = source.read_text() if source.exists() else ""
-        for found in re.findall(r"^deb\s+(?:\[[^\]]*\]\s+)?(\S+)", text, re.MULTILINE):
-            if re.search(r"/debian/?$", found):
-                return str(found)
-    return "http://deb.debian.org/debian"
-
-
 async def ensure(progress: Callable[[str], None] = lambda _: None) -> Path:
     """The base root's folder, made first if the cache has none. Roots with another key stay.
 
@@ -119,31 +109,65 @@ async def ensure(progress: Callable[[str], None] = lambda _: None) -> Path:
 
     Raises:
         BaseError: mmdebstrap failed.
+        SandboxError: apt cannot be asked for its archive.
     """
     target = ROOTS / key()
     if target.exists():
         return target
     ROOTS.mkdir(parents=True, exist_ok=True)
-    progress(f"Debian {RELEASE} from {mirror()}")
-    making = Path(tempfile.mkdtemp(prefix=".making-", dir=ROOTS))
+    lock = os.open(ROOTS, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        root = making / "root"
-        await _bootstrap(root, progress)
-        _settle(root)
-        # A mistake in a machine must not reach the root of all others.
-        try:
-            root.rename(target)
-        except OSError:
-            if not target.exists():
-                raise
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        if not target.exists():
+            await _make(target, progress)
     finally:
-        # The folder may still hold mounts if mmdebstrap was killed; those are not to be followed.
-        await run("rm", "--recursive", "--force", "--one-file-system", str(making))
+        os.close(lock)
     return target
 
 
-async def _bootstrap(root: Path, progress: Callable[[str], None]) -> None:
+async def _make(target: Path, progress: Callable[[str], None]) -> None:
+    # What runs that were killed have left. It may hold mounts, which are not to be followed.
+    remove = ("rm", "--recursive", "--force", "--one-file-system")
+    await run(*remove, *map(str, ROOTS.glob(".making-*")))
+    making = Path(tempfile.mkdtemp(prefix=".making-", dir=ROOTS))
+    try:
+        await _bootstrap(making, progress)
+        _settle(making / "root")
+        # A mistake in a machine must not reach the root of all others.
+        (making / "root").rename(target)
+    finally:
+        await run(*remove, str(making))
+
+
+def _archive(making: Path, progress: Callable[[str], None]) -> list[str]:
+    """What tells mmdebstrap of the archive that this computer's apt uses, and of the way there.
+
+    Nothing does where apt has no archive of Debian's, as on Ubuntu: mmdebstrap knows one.
+    """
+    if not (source := apt.source(RELEASE)):
+        # A system may be so new that it has no package lists.
+        apt.run(["apt-get", "update", "-qq"], progress)
+        source = apt.source(RELEASE)
+    way = [f"--aptopt={line}" for line in apt.way()]
+    if not source:
+        progress(
+            f"Debian {RELEASE}; this computer's apt has no archive of it, mmdebstrap's is taken"
+        )
+        return [*way, RELEASE, str(making / "root")]
+    progress(f"Debian {RELEASE} from the archive that this computer's apt uses")
+    file = making / "sources"
+    file.touch(mode=0o600)
+    file.write_text(source)
+    return [*way, RELEASE, str(making / "root"), str(file)]
+
+
+async def _bootstrap(making: Path, progress: Callable[[str], None]) -> None:
+    archive = await asyncio.to_thread(_archive, making, progress)
+    proxies = {name: os.environ[name] for name in _PROXIES if name in os.environ}
     process = await asyncio.create_subprocess_exec(
+        *DIES_WITH_US,
+        # The end of the first of them is the end of all, and of their mounts.
+        *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
         "mmdebstrap",
         "--mode=root",
         "--variant=minbase",
@@ -156,13 +180,16 @@ async def _bootstrap(root: Path, progress: Callable[[str], None]) -> None:
         "--dpkgopt=path-exclude=/usr/share/locale/*",
         # NixOS's default locale; its units set it.
         '--customize-hook=chroot "$1" localedef -i en_US -f UTF-8 en_US.UTF-8',
-        RELEASE,
-        str(root),
-        mirror(),
+        *archive,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        env={**environment(), "DEBIAN_FRONTEND": "noninteractive"},
+        env={
+            **environment(),
+            **proxies,
+            "DEBIAN_FRONTEND": "noninteractive",
+            "TMPDIR": str(making),
+        },
     )
     said: list[str] = []
     try:
@@ -173,7 +200,7 @@ async def _bootstrap(root: Path, progress: Callable[[str], None]) -> None:
                 progress(text.removeprefix("I: ").removesuffix("..."))
         status = await process.wait()
     except BaseException:
-        process.terminate()
+        process.kill()
         await process.wait()
         raise
     if status != 0:
@@ -206,3 +233,7 @@ def _settle(root: Path) -> None:
     tree.write(root / "etc/hosts", "127.0.0.1 localhost\n::1 localhost\n", 0o644, root)
     tree.copy(tree.ROOTS / "base", root)
     shutil.rmtree(root / "var/log/apt", ignore_errors=True)
+    # The archive and the proxies of this computer are not the machines' business.
+    shutil.rmtree(root / "etc/apt/sources.list.d", ignore_errors=True)
+    for name in ("sources.list", "apt.conf.d/99mmdebstrap"):
+        (root / "etc/apt" / name).unlink(missing_ok=True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import subprocess
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-OLDEST = (1, 21)
-"""The first Go that fetches the Go that a module asks for."""
+from ..world.process import DIES_WITH_US
+
+GO = Path(sysconfig.get_path("purelib")) / "go/bin/go"
+"""The Go of requirements-dev.txt, whatever the computer has."""
 
 _TAIL = 15
 
@@ -19,34 +20,10 @@ class BuildError(Exception):
     """A step of a build failed; the text says which, shows the end of its log and where the rest is."""
 
 
-def find() -> Path | None:
-    """An installed Go that can build our modules, or None."""
-    on_path = shutil.which("go")
-    candidates = [Path(on_path)] if on_path else []
-    candidates += [Path("/usr/local/go/bin/go"), *sorted(Path("/usr/lib").glob("go-*/bin/go"))]
-    return next((go for go in candidates if _version(go) >= OLDEST), None)
-
-
-def _version(go: Path) -> tuple[int, ...]:
-    if not go.exists():
-        return (0,)
-    # From outside any module, so that this Go itself answers.
-    answer = subprocess.run(
-        [go, "version"],
-        capture_output=True,
-        text=True,
-        cwd="/",
-        env={**os.environ, "GOTOOLCHAIN": "local"},
-    ).stdout
-    number = re.search(r"\bgo(\d+)\.(\d+)", answer)
-    return tuple(map(int, number.groups())) if number else (0,)
-
-
 @dataclass(frozen=True)
 class Workshop:
     """A copy of our Go sources to build one tool in, with a log of all that was done there."""
 
-    go: Path
     source: Path
     caches: Path
     """Where all builds share their modules and compiled packages."""
@@ -64,7 +41,7 @@ class Workshop:
 
     def run(self, module: str, *arguments: str) -> str:
         """Run `go` in a module's directory and return what it prints. Raises `BuildError`."""
-        command = [str(self.go), *arguments]
+        command = [*DIES_WITH_US, str(GO), *arguments]
         with self.log.open("ab") as log:
             log.write(f"$ go {' '.join(arguments)}\n".encode())
             log.flush()
@@ -83,8 +60,10 @@ class Workshop:
         return result.stdout
 
     def _environment(self) -> dict[str, str]:
+        # Where another Go lies is no business of ours.
+        others = {key: value for key, value in os.environ.items() if key != "GOROOT"}
         return {
-            **os.environ,
+            **others,
             "GOMODCACHE": str(self.caches / "mod"),
             "GOCACHE": str(self.caches / "build"),
             # Static programs: a C compiler is not needed, and rclone runs in a machine whose
@@ -92,7 +71,7 @@ class Workshop:
             "CGO_ENABLED": "0",
             # Not the user's own flags; and a cache that can be deleted.
             "GOFLAGS": "-buildvcs=false -modcacherw",
-            "GOTOOLCHAIN": "auto",
+            "GOTOOLCHAIN": "local",
             "GOWORK": "off",
         }
 

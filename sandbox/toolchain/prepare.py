@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ..errors import SandboxError
-from . import debian, golang
 from .download import Downloads
 from .golang import BuildError, Workshop
 from .store import Store
@@ -32,7 +31,6 @@ class Preparation:
     """Takes one line for each step."""
 
     downloads: Downloads = field(default_factory=Downloads)
-    _go: Path | None = None
 
     def run(self, tools: Sequence[Tool]) -> None:
         """Get every tool that the store does not have. Raises `ToolchainError`."""
@@ -60,33 +58,18 @@ class Preparation:
         self.store.add(tool, fill)
 
     def _build(self, tool: Tool, out: Path) -> None:
-        go = self._find_go()
         self.say(f"{tool}: building, which may take minutes")
         log = self.store.root / "logs" / f"{tool.name}.log"
         log.parent.mkdir(exist_ok=True)
         log.write_bytes(b"")
         with self._step(f"{tool}: building") as step, self.store.scratch() as scratch:
-            workshop = Workshop(go, scratch / "source", self.store.root / "go", log)
+            workshop = Workshop(scratch / "source", self.store.root / "go", log)
             self.store.copy_sources(workshop.source)
             try:
                 tool.build(workshop, out)
             except BuildError as failure:
                 raise ToolchainError(f"{tool} could not be built: {failure}") from None
             step.done = f"{tool}: built"
-
-    def _find_go(self) -> Path:
-        self._go = self._go or golang.find()
-        if not self._go:
-            try:
-                with self._step("Go: installing it from Debian's backports") as step:
-                    debian.install_go(self.store.root / "apt")
-                    step.done = "Go: installed from Debian's backports"
-            except debian.NoGoError as reason:
-                raise ToolchainError(str(reason)) from None
-            self._go = golang.find()
-        if not self._go:
-            raise ToolchainError("Debian's Go is too old: https://go.dev/doc/install")
-        return self._go
 
     @contextmanager
     def _step(self, doing: str) -> Iterator[_Step]:

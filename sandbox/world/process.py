@@ -1,6 +1,6 @@
-"""What the programs that the daemon starts have in common."""
+"""What the programs that the sandbox starts have in common."""
 
 from __future__ import annotations
 
 DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
-"""Before a command: a daemon that was killed must not leave it behind, on the ports of the next one."""
+"""Before a command: whoever was killed must not leave it behind, as on the ports of the next daemon."""

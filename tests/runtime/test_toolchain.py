@@ -79,6 +79,20 @@ def test_a_second_run_builds_nothing(store: Store) -> None:
     assert len(said) == 2
 
 
+def test_the_computers_go_is_not_asked(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "bin" / "go"
+    other.parent.mkdir()
+    other.write_text("#!/bin/sh\necho 'another Go was asked' >&2\nexit 1\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{other.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("GOROOT", str(tmp_path))
+    tool = _tool(_build)
+    Preparation(store, print).run([tool])
+    assert store.has(tool)
+
+
 def test_changed_sources_are_built_anew(store: Store) -> None:
     tool = _tool(_build)
     Preparation(store, print).run([tool])
