@@ -7,8 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
+from tests.needs import needs
 from tests.nix.miniature import Evaluate, Store, built
 
 UNIT = """{ pkgs, ... }: {
@@ -143,7 +142,7 @@ def test_nginx_in_nixos_order(store: Store) -> None:
     assert "include" not in own[0]
 
 
-@pytest.mark.skipif(not shutil.which("nginx"), reason="needs nginx to ask it")
+@needs("there is no nginx: apt install nginx-light", shutil.which("nginx"))
 def test_nginx_takes_its_configuration(store: Store, tmp_path: Path) -> None:
     text = built(store, WEB, "config.system.build.nginxConfig").read_text()
     subprocess.run(

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import pytest
 from starlette.applications import Starlette
 
 from sandbox import toolchain
 from sandbox.b2.app import create_app
 from sandbox.b2.calls import Service
 from sandbox.b2.keys import Key
+from tests.needs import missing
 from tests.runtime.serving import served
 
 PROGRAMS = {"debian": "/usr/bin/rclone", "built": str(toolchain.locations().rclone)}
@@ -31,9 +31,9 @@ def sha1(content: bytes) -> str:
 
 
 def installed(name: str) -> str:
-    """The path of one of the rclones, or the test is skipped."""
+    """The path of one of the rclones, which the test needs."""
     if not shutil.which(PROGRAMS[name]):
-        pytest.skip(f"{PROGRAMS[name]} is not installed")
+        missing(f"{PROGRAMS[name]} is not installed")
     return PROGRAMS[name]
 
 

@@ -16,7 +16,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -24,6 +23,7 @@ from components import configuration
 from sandbox import toolchain
 from sandbox.machine import base, cgroups, tree
 from tests import stack
+from tests.needs import missing
 
 REPO = stack.REPO
 NIXPKGS = REPO / "sandbox/nixpkgs"
@@ -200,14 +200,14 @@ class Host:
 
 @contextmanager
 def host(directory: Path, addresses: tuple[str, ...] = ()) -> Iterator[Host]:
-    """Boot a host, and leave nothing of it. Where none can be booted the test is skipped, and says why.
+    """Boot a host, and leave nothing of it. Where none can be booted that is missing for the test.
 
     Args:
         directory: an empty folder for what it writes.
         addresses: of its own beside 127.0.0.1, such as `203.0.113.11/32`.
     """
-    if why := _skip_reason():
-        pytest.skip(why)
+    if why := _what_is_missing():
+        missing(why)
     name = f"plexsb-lone{os.getpid()}-{secrets.token_hex(2)}"
     layer, machine = directory / "layer", directory / "machine"
     for folder in ("root", "upper", "work"):
@@ -289,7 +289,7 @@ def _first(process: subprocess.Popen[bytes], console: Path) -> int:
     raise AssertionError(f"the host did not boot:\n{console.read_text()}")
 
 
-def _skip_reason() -> str | None:
+def _what_is_missing() -> str | None:
     """Why no host can be booted on this computer; None where it can."""
     if os.geteuid() != 0:
         return "boots a machine, which takes root"

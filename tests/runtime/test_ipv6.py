@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import needs
 from tests.stack import REPO
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes a network, which takes root")
+pytestmark = needs("makes a network, which takes root", os.geteuid() == 0)
 
 # As Hetzner's documentation and cloud-init's own tests have it.
 CONFIG = """\

@@ -17,6 +17,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.needs import needs
+
 _PROGRAM = Path(__file__).parents[2] / "sandbox/plex/plexmediaserver"
 _PUBLIC = "203.0.113.11"
 _DATABASE = "Plex Media Server/Plug-in Support/Databases/com.plexapp.plugins.library.db"
@@ -34,7 +36,7 @@ shift
 exec "$@"
 """
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes namespaces, which takes root")
+pytestmark = needs("makes namespaces, which takes root", os.geteuid() == 0)
 
 
 @dataclass(frozen=True)

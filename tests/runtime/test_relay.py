@@ -13,8 +13,9 @@ from contextlib import ExitStack
 import pytest
 
 from sandbox.paths import REPO
+from tests.needs import needs
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes a network namespace, as root")
+pytestmark = needs("makes a network namespace, which takes root", os.geteuid() == 0)
 
 _NETWORK = f"relay-{os.getpid()}"
 _HOST = "192.0.2.9"

@@ -7,9 +7,10 @@ import subprocess
 
 import pytest
 
+from tests.needs import needs
 from tests.stack import REPO
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes devices, which takes root")
+pytestmark = needs("makes devices, which takes root", os.geteuid() == 0)
 
 SYSTEM = "disk/by-id/scsi-0QEMU_QEMU_HARDDISK_42"
 VOLUME = "disk/by-id/scsi-0HC_Volume_7"

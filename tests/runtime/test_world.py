@@ -24,10 +24,11 @@ from sandbox.credentials import (
 )
 from sandbox.paths import namespace
 from sandbox.world import lock, network
+from tests.needs import needs
 from tests.runtime import worlds
 from tests.runtime.worlds import World
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes namespaces, which takes root")
+pytestmark = needs("makes namespaces, which takes root", os.geteuid() == 0)
 
 _DIG = ("dig", "+tries=1", "+time=15")
 

@@ -103,10 +103,6 @@ def _line(report: pytest.TestReport) -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "fault(fault): what is injected, when, and what is observed")
-    config.addinivalue_line(
-        "markers", "quick: runs in `make test`, too; the whole matrix in `make faults`"
-    )
     config.pluginmanager.register(_Lines(config))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from components.configuration import tunnel_command
+from tests.needs import needs
 from tests.runtime.edge.browser import PROGRAM, Browser, browser
 from tests.runtime.edge.visits import DOMAIN, put
 from tests.runtime.lone_host import Host
@@ -18,7 +19,7 @@ from tests.stack import REPO, settings_of
 
 pytestmark = [
     pytest.mark.heavy,
-    pytest.mark.skipif(not PROGRAM, reason="there is no browser: apt install chromium"),
+    needs("there is no browser: apt install chromium", PROGRAM),
 ]
 
 _URL = f"https://{DOMAIN}/"

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import needs
 from tests.runtime.edge.visits import DOMAIN, SERVER
 from tests.runtime.lone_host import Host
 
 pytestmark = [
     pytest.mark.heavy,
-    pytest.mark.skipif(not shutil.which("testssl"), reason="takes Debian's testssl.sh"),
+    needs("there is no testssl: apt install testssl.sh", shutil.which("testssl")),
 ]
 
 # Protocols, kinds of ciphers, forward secrecy, headers, each attack with a name; simulated clients. Not the

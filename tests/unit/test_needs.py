@@ -1,0 +1,106 @@
+"""A part that the computer lacks: said before anything runs, and never a test that is left out in silence."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from sandbox.paths import REPO
+from tests.needs import STAGE, needs
+
+_TESTS = """
+import pytest
+from tests.needs import missing, needs
+
+@needs("there is no balloon", False)
+def test_that_is_marked():
+    pass
+
+@pytest.fixture
+def kite():
+    missing("there is no kite")
+
+def test_that_finds_out(kite):
+    pass
+
+@needs("there is no ground", True)
+def test_that_has_all():
+    pass
+"""
+# A computer with devices, packages and rights of its own.
+_POOR = """
+mount -t tmpfs dev /dev
+mknod /dev/null c 1 3
+programs=$1
+shift
+exec setpriv --bounding-set=-sys_admin env PATH="$programs" "$@"
+"""
+
+
+def run(folder: Path, *, stage: str) -> tuple[int, str]:
+    """How pytest ends with these tests, and what it prints; `stage` is of `python -m tests`, if any."""
+    (folder / "test_it.py").write_text(_TESTS)
+    environment = {key: value for key, value in os.environ.items() if key != STAGE}
+    done = subprocess.run(
+        [
+            *(
+                sys.executable,
+                "-m",
+                "pytest",
+                "-rs",
+                "-p",
+                "tests.conftest",
+                "-p",
+                "no:cacheprovider",
+            ),
+            *("-c", REPO / "pyproject.toml", f"--rootdir={folder}", folder),
+        ],
+        cwd=REPO,
+        env=environment | ({STAGE: stage} if stage else {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_who_runs_tests_by_hand_sees_what_was_skipped(tmp_path: Path) -> None:
+    status, printed = run(tmp_path, stage="")
+
+    assert status == 0, printed
+    assert "1 passed, 2 skipped" in printed
+    assert "there is no balloon" in printed
+    assert "there is no kite" in printed
+
+
+def test_a_missing_part_fails_the_stage(tmp_path: Path) -> None:
+    status, printed = run(tmp_path, stage="one.1/")
+
+    assert status == 1, printed
+    assert "1 passed, 2 errors" in printed
+    assert "this computer lacks something: there is no balloon" in printed
+    assert "this computer lacks something: there is no kite" in printed
+
+
+@needs("takes devices away, which takes root", os.geteuid() == 0)
+def test_what_a_computer_lacks_is_said_with_what_to_do(tmp_path: Path) -> None:
+    ask = "from tests import needs; print(*needs.absent(), sep=chr(10))"
+    for program in ("true", "unshare"):
+        (tmp_path / program).symlink_to(str(shutil.which(program)))
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-euc", _POOR, "sh", tmp_path, sys.executable, "-c", ask],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    nspawn, fuse, loop, network = done.stdout.splitlines()
+    assert "apt install systemd-container" in nspawn
+    assert "/dev/fuse" in fuse
+    assert "modprobe fuse" in fuse
+    assert "/dev/loop-control" in loop
+    assert "Operation not permitted" in network
