@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
+import re
+import signal
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from tempfile import TemporaryFile
+from pathlib import Path
 from time import monotonic
-from typing import IO
 
 from rich.console import Console
 from rich.table import Table
 
 from sandbox import preflight, toolchain
 from sandbox.errors import SandboxError
+from sandbox.paths import REPO
+from tests import needs
+from tests.running import Ended
 from tests.stages import Stage, pytest
 
 _PACKAGES = {
@@ -36,20 +39,27 @@ _EDGE = [f"tests/runtime/test_{part}.py" for part in ("certificate", "claim", "g
 _STAGES = {
     stage.name: stage
     for stage in (
-        Stage("check", ["make", "--no-print-directory", "check"]),
-        pytest("unit", "tests/unit", options=["-rs"]),
-        pytest("nix", "tests/nix"),
-        pytest("runtime", "tests/runtime", options=["-n3", "--dist=loadfile"], only="not heavy"),
-        pytest("e2e-life", "tests/e2e/life", only="not heavy"),
+        Stage("check", ["make", "--no-print-directory", "check"], seconds=900),
+        pytest("unit", "tests/unit", options=["-n2"], seconds=600),
+        pytest("nix", "tests/nix", seconds=900),
+        pytest(
+            "runtime",
+            "tests/runtime",
+            options=["-n3", "--dist=loadfile"],
+            only="not heavy",
+            seconds=5400,
+        ),
+        pytest("e2e-life", "tests/e2e/life", only="not heavy", seconds=3600),
         pytest(
             "e2e-rest",
             "tests/e2e/installation",
             "tests/e2e/faults",
             only="not heavy and (quick or not fault)",
+            seconds=7200,
         ),
-        pytest("fleet", "tests/e2e/fleet"),
-        pytest("faults", "tests/e2e/faults"),
-        pytest("edge", "tests/runtime/edge", *_EDGE, options=["-rs"]),
+        pytest("fleet", "tests/e2e/fleet", seconds=3600),
+        pytest("faults", "tests/e2e/faults", seconds=7200),
+        pytest("edge", "tests/runtime/edge", *_EDGE, seconds=3600),
     )
 }
 _IN_OTHERS = {"edge", "faults"}  # once those leave nothing out
@@ -68,6 +78,10 @@ _TURNS = (
     ("edge",),
 )
 
+_FAILURES = REPO / ".test-failures.txt"
+# pytest's last line, where it ran anything but skipped tests.
+_SOME_PASSED = re.compile(r"^\d+ passed", re.MULTILINE)
+
 
 def main(words: list[str]) -> int:
     """Run what the command line asks for."""
@@ -82,19 +96,31 @@ def main(words: list[str]) -> int:
         name: replace(_STAGES[name], without=[]) if asked.all else _STAGES[name] for name in wanted
     }
     console = Console(highlight=False)
+    # The stages are in sessions of their own, so that whoever ends this one has to end them by it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     began = monotonic()
     try:
         preflight.check()
         more = _MORE_PACKAGES if asked.all or "edge" in wanted else {}
         preflight.install(console.print, _PACKAGES | more)
+        if absent := needs.absent():
+            raise SandboxError("\n".join(["the tests cannot run here.", *absent]))
         toolchain.ensure(console.print)
     except SandboxError as error:
         console.print(f"tests: {error}", markup=False)
         return 1
-    return 0 if run(stages, {"preparation": monotonic() - began}, console) else 1
+    costs = {"preparation": monotonic() - began}
+    return 0 if run(stages, costs, console, _FAILURES, strict=asked.all) else 1
 
 
-def run(stages: Mapping[str, Stage], costs: dict[str, float], console: Console) -> bool:
+def run(
+    stages: Mapping[str, Stage],
+    costs: dict[str, float],
+    console: Console,
+    failures: Path,
+    *,
+    strict: bool = False,
+) -> bool:
     """Run stages, one that fails does not stop the others; print their costs; whether all are well.
 
     Whole servers share two cores here, and now and then one of them is late. So the files that failed, if
@@ -103,52 +129,76 @@ def run(stages: Mapping[str, Stage], costs: dict[str, float], console: Console) 
     Args:
         stages: by name.
         costs: seconds that something before them took, by its name.
+        failures: the file that gets the reports of what failed; it is made anew, and only if something does.
+        strict: what passes at the second try has failed all the same.
     """
-    failed: set[str] = set()
+    failures.unlink(missing_ok=True)
+    failed: dict[str, Ended] = {}
     for together in _TURNS:
         failed |= _run_together(
             [stages[name] for name in together if name in stages], costs, console
         )
+    for name, ended in sorted(failed.items()):
+        _keep(failures, name, ended)
     late: dict[str, str] = {}
-    for name in sorted(failed):
-        if again := stages[name].once_more():
+    for name, first in sorted(failed.items()):
+        if again := stages[name].once_more(first):
             files = ", ".join(again.paths)
+            console.rule(f"{name} failed at first")
+            _show(first.failures)
             console.rule(f"{name} once more, alone: {files}")
-            if again.start().wait() == 0:
+            with again.start() as running:
+                second = running.end(_show)
+            if second.status == 0 and _SOME_PASSED.search(second.printed):
                 late[name] = f"at the second try: {files}"
-    failed -= set(late)
+            else:
+                _keep(failures, f"{name}, at the second try", second)
+    lost = sorted(failed if strict else set(failed) - set(late))
     table = Table("stage", "seconds", "")
     for name, seconds in costs.items():
-        table.add_row(name, f"{seconds:.0f}", "failed" if name in failed else late.get(name, ""))
+        told = late.get(name, "failed" if name in failed else "")
+        table.add_row(name, f"{seconds:.0f}", told)
     console.print(table)
+    if late:
+        counts = "which counts as failed" if strict else "which is a fault, too"
+        console.print(f"passed at the second try, {counts}: {', '.join(late)}")
+    if lost:
+        console.print(f"failed: {', '.join(lost)}")
+    if failed:
+        console.print(f"what failed, and how: {failures}", soft_wrap=True)
     console.print(
-        f"stages: {len(costs) - len(failed)} passed, {len(late)} of them at the second try; "
-        f"{len(failed)} failed"
+        f"stages: {len(costs) - len(lost)} passed, {0 if strict else len(late)} of them at the second "
+        f"try; {len(lost)} failed"
     )
-    return not failed
+    return not lost
 
 
-def _run_together(together: list[Stage], costs: dict[str, float], console: Console) -> set[str]:
-    """Run stages at the same time, and add their seconds to `costs`; which of them failed.
+def _run_together(
+    together: list[Stage], costs: dict[str, float], console: Console
+) -> dict[str, Ended]:
+    """Run stages at the same time, and add their seconds to `costs`; those which failed.
 
     What the later ones print comes after the first has ended.
     """
-    failed = set()
+    failed = {}
     with ExitStack() as stack:
         began = monotonic()
-        running: list[tuple[str, subprocess.Popen[bytes], IO[str] | None]] = []
-        for stage in together:
-            shown = stack.enter_context(TemporaryFile("w+")) if running else None
-            running.append((stage.name, stage.start(shown), shown))
-        for name, process, kept in running:
-            console.rule(name)
-            if process.wait() != 0:
-                failed.add(name)
-            costs[name] = monotonic() - began
-            if kept is not None:
-                kept.seek(0)
-                print(kept.read(), end="")  # noqa: T201
+        for running in [stack.enter_context(stage.start()) for stage in together]:
+            console.rule(running.name)
+            ended = running.end(_show)
+            if ended.status != 0:
+                failed[running.name] = ended
+            costs[running.name] = monotonic() - began
     return failed
+
+
+def _show(text: str) -> None:
+    print(text, end="", flush=True)  # noqa: T201
+
+
+def _keep(failures: Path, what: str, ended: Ended) -> None:
+    with failures.open("a") as file:
+        file.write(f"##### {what}\n{ended.failures}\n")
 
 
 if __name__ == "__main__":

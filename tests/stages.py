@@ -3,42 +3,44 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+
+from tests.running import Ended, Running
 
 _REPO = Path(__file__).resolve().parent.parent
 _CACHES = Path(".pytest_cache")
 # More than that are no mishaps of a busy machine.
 _MISHAPS = 3
+# Of pytest's. With any other, there are tests that it has not run at all.
+_TESTS_FAILED = 1
 
 
 @dataclass(frozen=True)
 class Stage:
     """A name, a command, and the files and folders that the command is given last.
 
-    `without` is of the command, too: what leaves out that which takes long.
+    `without` is of the command, too: what leaves out that which takes long. `seconds` is the limit: what
+    takes a computer's time here several times over.
     """
 
     name: str
     command: Sequence[str]
     paths: Sequence[str] = ()
     without: Sequence[str] = ()
+    seconds: float = 1800
 
-    def start(self, output: IO[str] | None = None) -> subprocess.Popen[bytes]:
-        """Begin; what is printed goes to `output`, if there is one."""
-        errors = None if output is None else subprocess.STDOUT
+    def start(self) -> Running:
+        """Begin."""
         command = [*self.command, *self.without, *self.paths]
-        return subprocess.Popen(
-            command, cwd=_REPO, env=_environment(), stdout=output, stderr=errors
-        )
+        return Running(self.name, command, _REPO, self.seconds)
 
-    def once_more(self) -> Stage | None:
-        """The files that failed, by themselves; None where it is not known which, or where they are many."""
+    def once_more(self, ended: Ended) -> Stage | None:
+        """The files that failed, by themselves; None where others have not run, or where they are many."""
+        if ended.status != _TESTS_FAILED:
+            return None
         try:
             failed = json.loads((_REPO / _CACHES / self.name / "v/cache/lastfailed").read_text())
         except FileNotFoundError:
@@ -47,7 +49,9 @@ class Stage:
         return replace(self, paths=files) if 0 < len(files) <= _MISHAPS else None
 
 
-def pytest(name: str, *paths: str, options: Sequence[str] = (), only: str = "") -> Stage:
+def pytest(
+    name: str, *paths: str, options: Sequence[str] = (), only: str = "", seconds: float
+) -> Stage:
     """A stage of tests, which keeps what failed apart from the other stages' and from earlier runs'.
 
     Args:
@@ -55,14 +59,8 @@ def pytest(name: str, *paths: str, options: Sequence[str] = (), only: str = "") 
         paths: files and folders, from the top of the repository.
         options: pytest's.
         only: the expression of marks that leaves out what takes long, if anything does.
+        seconds: the stage's limit, for all of its tests.
     """
     kept = ["-o", f"cache_dir={_CACHES / name}", "--cache-clear"]
-    command = [sys.executable, "-m", "pytest", "-q", *kept, *options]
-    return Stage(name, command, paths, ["-m", only] if only else [])
-
-
-def _environment() -> dict[str, str]:
-    """The environment of a stage, without an SSH agent that Pulumi's commands would ask, and without what
-    make tells the makes that it starts."""
-    unwanted = {"SSH_AUTH_SOCK", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
-    return {key: value for key, value in os.environ.items() if key not in unwanted}
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", *kept, *options]
+    return Stage(name, command, paths, ["-m", only] if only else [], seconds)
