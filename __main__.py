@@ -14,7 +14,7 @@ from components.storage import StorageCredentials
 
 stack = pulumi.get_stack()
 settings = configuration.load()
-support.warn(settings.nixos_release)
+support.say(settings.nixos_release)
 
 # Who the stack is to its host, and how the host proves to be itself: in the installer, and for good.
 deploy = SshIdentity(f"{stack}-deploy")

@@ -75,6 +75,10 @@ class Display:
             words = [result, f"({counted(changes)})" if changes else "", message]
             self._print(name, " ".join(word for word in words if word))
 
+    def tell(self, name: str, text: str) -> None:
+        """What a stack's program says to whoever runs it."""
+        self._console.print(f"{name}: {text}", markup=False, highlight=False, soft_wrap=True)
+
     def say(self, text: str) -> None:
         """Something about all of them."""
         self._console.print(f"fleet: {text}", style="yellow", markup=False, highlight=False)

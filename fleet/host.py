@@ -37,6 +37,9 @@ class Host:
     nixpkgs: str | None
     differences: tuple[str, ...] | None
     notices: tuple[str, ...]
+    """What will have to be done by some day, and is no problem before."""
+    overdue: tuple[str, ...]
+    """What should have been done by a day that is over."""
     failed: tuple[str, ...] | None
     inactive: tuple[str, ...] | None
     mounted: str | None
@@ -82,11 +85,8 @@ def read(facts: Mapping[str, str]) -> Host:
         generation=status.get("generation"),
         nixpkgs=status.get("nixpkgs"),
         differences=_differences(drift),
-        notices=tuple(
-            line.removeprefix("support: warning: ")
-            for line in drift
-            if line.startswith("support: ")
-        ),
+        notices=_said("support: notice: ", drift),
+        overdue=_said("support: warning: ", drift),
         failed=_failed(facts.get("failed")),
         inactive=_inactive(facts.get("active")),
         mounted=_text(facts.get("mounted")),
@@ -171,7 +171,7 @@ def _of_the_system(host: Host) -> list[str]:
         found.append(f"the load is {host.load:g} with {host.cores} processors")
     if host.upgraded is not None and (host.now - host.upgraded).days >= _UPGRADE_DAYS:
         found.append(f"no automatic upgrade has run for {(host.now - host.upgraded).days} days")
-    return found + list(host.notices)
+    return found + list(host.overdue)
 
 
 def _of_the_certificate(certificate: Certificate, now: datetime) -> list[str]:
@@ -188,6 +188,10 @@ def _differences(drift: list[str]) -> tuple[str, ...] | None:
     if not lines or not (lines[-1] == "none" or lines[-1].startswith("`pulumi up")):
         return None
     return tuple(line for line in lines[:-1] if not line.startswith("note: "))
+
+
+def _said(beginning: str, lines: list[str]) -> tuple[str, ...]:
+    return tuple(line.removeprefix(beginning) for line in lines if line.startswith(beginning))
 
 
 def _failed(text: str | None) -> tuple[str, ...] | None:

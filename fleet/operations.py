@@ -18,7 +18,7 @@ from pulumi import automation
 from fleet import stacks
 from fleet.display import Display
 from fleet.engine import Engine, Interrupted, stack
-from fleet.progress import Progress, reason
+from fleet.progress import Progress, reason, words
 
 Command = Literal["preview", "up", "destroy"]
 Result = Literal["done", "failed", "interrupted", "not begun"]
@@ -147,6 +147,8 @@ class Fleet:
 
         def take(event: automation.EngineEvent) -> None:
             progress.take(event)
+            if said := words(event):
+                self._display.tell(name, said)
             if self._seen is not None:
                 self._seen(name, event)
             self._display.changed(name)

@@ -88,6 +88,14 @@ def _what(step: StepEventMetadata) -> str | None:
     return step.urn.rpartition("::")[2] if step.type.startswith("command:") else None
 
 
+def words(event: EngineEvent) -> str:
+    """What the program says about the stack as a whole; empty for any other event."""
+    said = event.diagnostic_event
+    if said is None or said.urn or said.severity not in {"info", "warning"}:
+        return ""
+    return _COLOUR.sub("", said.message).strip()
+
+
 def counted(changes: Mapping[str, int]) -> str:
     """What changes, in short: `+12 ~1`, or a dash where nothing does."""
     parts = [f"{sign}{changes[op]}" for op, sign in SIGNS.items() if changes.get(op)]

@@ -32,6 +32,11 @@ class Report:
     hetzner: money.Hetzner | str = "unknown"
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """What will have to be done by some day, and is no problem before."""
+        return self.host.notices if self.host else ()
+
+    @property
     def backblaze(self) -> money.Backblaze:
         """What B2 takes for it."""
         return money.backblaze(self.host)
@@ -43,6 +48,7 @@ class Report:
         return {
             "stack": self.stack,
             "problems": list(self.problems),
+            "notices": list(self.notices),
             "host": self.host and vars(self.host),
             "certificate": self.certificate and vars(self.certificate),
             "money": {

@@ -1,4 +1,4 @@
-"""What `status` prints: the problems, a table of the hosts, and one of what they cost."""
+"""What `status` prints: the problems, the notices, a table of the hosts, and one of what they cost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ def show(reports: Sequence[Report], out: Console) -> None:
     for report in reports:
         for problem in report.problems:
             out.print(Text.assemble((report.stack, "bold red"), ": ", problem), soft_wrap=True)
-    if any(report.problems for report in reports):
+    for report in reports:
+        for notice in report.notices:
+            said = Text.assemble((report.stack, "bold"), ": notice: ", notice)
+            out.print(said, soft_wrap=True)
+    if any(report.problems or report.notices for report in reports):
         out.print()
     out.print(_hosts(reports))
     out.print()

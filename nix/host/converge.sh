@@ -73,8 +73,6 @@ if [ "$free_megabytes" -lt 2000 ]; then
   [ "$free_megabytes" -ge 1000 ] || fail "only $free_megabytes MB are free in /nix/store; 1000 are needed"
 fi
 
-sh "$next/host/support.sh" "$next/parameters"
-
 # The release of a nixpkgs, and its number within that release: of nixos-26.05.4193.a50de1b7d8a5, 26.05 and 4193.
 release() {
   basename "$1" | sed 's/^nixos-//' | cut -d . -f 1-2

@@ -46,6 +46,10 @@ class CloudStack:
         """`pulumi up` without a preview; what it printed. Raises `RunFailed`."""
         return self._run("up", "--yes", "--skip-preview", *_WITHOUT_A_HOST, *words, seen=seen)
 
+    def up_with_preview(self) -> str:
+        """`pulumi up` as people run it; what it printed. Raises `RunFailed`."""
+        return self._run("up", "--yes", *_WITHOUT_A_HOST)
+
     def failed_up(self, *words: str) -> str:
         """`pulumi up` that has to fail; what it printed.
 

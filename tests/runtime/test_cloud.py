@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from sandbox.paths import REPO
 from tests.runtime import cloud_stack
 from tests.runtime.cloud_stack import CloudStack, RunFailed
 from tests.runtime.hetzner_server import ZONE
@@ -88,3 +91,19 @@ def test_a_zone_that_is_not_there_is_said_in_the_preview(stack: CloudStack) -> N
 
     with pytest.raises(RunFailed, match=r"dnsZone: films\.test is no zone of the project"):
         stack.preview()
+
+
+def test_a_release_without_updates_is_told_once_in_a_run(tmp_path: Path) -> None:
+    pins = json.loads((REPO / "tests/pins.json").read_text())
+    url = "https://releases.nixos.org/nixos/20.05/nixos-20.05.1.0123456789ab/nixexprs.tar.xz"
+    hashed = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+    pins["nixpkgs"] = {"20.05": {"url": url, "sha256": hashed}}
+    (tmp_path / "pins.json").write_text(json.dumps(pins))
+
+    with cloud_stack.running(
+        tmp_path / "stack", nixosRelease="20.05", pins=str(tmp_path / "pins.json")
+    ) as stack:
+        for printed in (stack.preview(), stack.up_with_preview()):
+            said = [line.strip() for line in printed.splitlines() if "NixOS 20.05" in line]
+            # Beside the lines that come and go in a terminal.
+            assert [line.startswith("warning: nixosRelease: ") for line in said].count(True) == 1

@@ -311,6 +311,19 @@ def test_a_preview_makes_nothing(project: Project) -> None:
     assert project.resources("first") == []
 
 
+@pytest.mark.parametrize("command", ["preview", "up"])
+def test_what_the_program_says_is_shown_once(command: str, project: Project) -> None:
+    project.stack("first", says=True)
+    project.stack("second")
+
+    done = project.fleet(command)
+
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stderr.splitlines() if "ends soon" in line] == [
+        "first: [it] ends soon"
+    ]
+
+
 def test_destroy_takes_the_name_and_two_steps_where_something_is_protected(
     project: Project,
 ) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sandbox.nixpkgs.tarball import RELEASE
 from tests.runtime.lone_host import Host, host
 from tests.runtime.managed import PORT, UNIT, Change, Downloads, Managed, install
 
@@ -256,13 +256,23 @@ def test_what_is_accepted_disarms_the_guard(managed: Managed) -> None:
     assert not (managed.host.root / "var/lib/converge/trial").exists()
 
 
-def test_drift_tells_of_a_release_without_updates(managed: Managed) -> None:
-    change(managed, Change("one", support_ends="2026-10-31"))
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        (20, "notice: NixOS {release} gets its last updates on {end}, in "),
+        (-20, "warning: NixOS {release} has had no updates since {end}, "),
+    ],
+)
+def test_drift_tells_of_the_end_of_support_which_is_no_difference(
+    days: int, words: str, managed: Managed
+) -> None:
+    end = (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
+    change(managed, Change("one", support_ends=end))
     status, lines = drift(managed)
     assert status == 0
-    assert lines[0].startswith(
-        f"support: warning: NixOS {RELEASE} has had no updates since 2026-10-31"
-    )
+    words = words.format(release=managed.downloads.release(1), end=end)
+    assert lines[0].startswith(f"support: {words}")
+    assert lines[1:] == ["drift: none"]
 
 
 def test_drift_tells_of_a_certificate_that_nobody_trusts(managed: Managed) -> None:

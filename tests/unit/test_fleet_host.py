@@ -95,8 +95,8 @@ def test_everything_is_read() -> None:
         ({"drift": None}, "drift: unknown"),
         ({"drift": "drift: half of wh"}, "drift: unknown"),
         (
-            {"drift": "support: warning: NixOS 26.05 gets its last\ndrift: none\n"},
-            "NixOS 26.05 gets",
+            {"drift": "support: warning: NixOS 26.05 has had no updates\ndrift: none\n"},
+            "NixOS 26.05 has had no updates",
         ),
         ({"failed": "acme-x.service loaded failed failed x\n"}, "acme-x.service has failed"),
         ({"failed": None}, "units: unknown"),
@@ -130,6 +130,14 @@ def test_a_unit_that_failed_is_told_once() -> None:
         failed="plex.service loaded failed failed Plex\n", active="active\n" * 4 + "failed\n"
     )
     assert found == ["plex.service has failed: journalctl -u plex.service"]
+
+
+def test_what_is_to_come_is_a_notice_and_no_problem() -> None:
+    drift = "support: notice: NixOS 26.05 gets its last updates\ndrift: none\n"
+
+    assert told(drift=drift).notices == ("NixOS 26.05 gets its last updates",)
+    assert of(drift=drift) == []
+    assert told(drift=drift.replace("notice", "warning")).notices == ()
 
 
 def test_a_note_of_drift_is_no_difference() -> None:

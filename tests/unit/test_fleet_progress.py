@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pulumi.automation import EngineEvent
 
-from fleet.progress import Progress, counted, reason
+from fleet.progress import Progress, counted, reason, words
 
 CONVERGE = "urn:pulumi:one::plex-on-nixos::command:remote:Command::one-converge"
 
@@ -103,3 +103,20 @@ def test_the_reason_is_one_line(errors: list[str], printed: str, why: str) -> No
 
 def test_errors_are_kept_in_their_order() -> None:
     assert after(said("<{%fg 1%}>one", "error"), said("two", "error")).errors == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("event", "heard"),
+    [
+        (said("<{%reset%}>it ends soon\n", urn=""), "it ends soon"),
+        (said("it has ended", "warning", urn=""), "it has ended"),
+        (said("registering resource", "debug", urn=""), ""),
+        (said("a traceback", "info#err", urn=""), ""),
+        (said("converge: build"), ""),
+        ({"preludeEvent": {"config": {}}}, ""),
+    ],
+)
+def test_what_the_program_says_of_no_resource_is_for_whoever_runs_it(
+    event: dict[str, Any], heard: str
+) -> None:
+    assert words(EngineEvent.from_json({"sequence": 0, "timestamp": 0, **event})) == heard

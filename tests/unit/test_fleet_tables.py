@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from rich.console import Console
 
-from fleet import money, tables
+from fleet import __main__ as command
+from fleet import ci, money, stacks, status, tables
 from fleet.status import Report
 from tests.unit.test_fleet_host import NOW, WELL, told
 
@@ -36,6 +39,38 @@ def test_problems_come_first_and_each_stack_is_a_row_of_both_tables() -> None:
     assert " ".join(costs[1:]) == (
         "3.99 (cx23) 0.80 0.50 5.29 EUR 5.0 kB $0.00 unknown unknown 4.75 EUR + $0.00 + unknown"
     )
+
+
+ENDING = Report(
+    "ending", (), told(drift="support: notice: NixOS 26.05 gets\ndrift: none\n"), WELL, HETZNER
+)
+
+
+def test_notices_come_after_the_problems_and_their_stack_is_well() -> None:
+    lines = shown(SILENT, ENDING).splitlines()
+
+    assert lines[:3] == [
+        "silent: does not answer: no answer within 45 s",
+        "ending: notice: NixOS 26.05 gets",
+        "",
+    ]
+    assert any(line.startswith("ending well") for line in lines)
+
+
+def test_with_nothing_but_notices_status_ends_well(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(stacks, "chosen", lambda names: names)
+    monkeypatch.setattr(stacks, "unlock", lambda names: None)
+    monkeypatch.setattr(status, "look", lambda names, parallel: [ENDING])
+
+    assert command.main(["status", "--json", "ending"]) == 0
+
+    printed = capsys.readouterr().out
+    (found,) = json.loads(printed)["stacks"]
+    assert (found["problems"], found["notices"]) == ([], ["NixOS 26.05 gets"])
+    # Nothing for the nightly look at GitHub.
+    assert ci.problems(json.loads(printed)) == ""
 
 
 def test_what_is_not_known_is_said_so_with_the_reason() -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from components.rendering import NIX
 from tests import program, stack
 
 END = date(2026, 12, 31)
+RELEASE = stack.settings_of().nixos_release
 
 
 @pytest.mark.parametrize(
@@ -35,73 +35,89 @@ def test_nothing_is_said_until_30_days_before() -> None:
 
 
 @pytest.mark.parametrize(("left", "words"), [(30, "in 30 days"), (1, "in 1 day."), (0, "today")])
-def test_the_date_is_named_and_what_to_do(left: int, words: str) -> None:
+def test_until_the_end_it_is_a_notice_with_the_date_and_what_to_do(left: int, words: str) -> None:
     said = support.notice("26.05", END - timedelta(days=left))
 
     assert said is not None
-    assert words in said
-    assert "NixOS 26.05 gets its last updates, those for security too, on 2026-12-31" in said
-    assert "`make pins RELEASE=26.11`" in said
-    assert "`pulumi config set nixosRelease 26.11`" in said
+    assert said.level == "notice"
+    assert words in said.text
+    assert "NixOS 26.05 gets its last updates, those for security too, on 2026-12-31" in said.text
+    assert "`make pins RELEASE=26.11`" in said.text
+    assert "`pulumi config set nixosRelease 26.11`" in said.text
 
 
-def test_after_the_end_it_is_said_more_strongly() -> None:
+def test_after_the_end_it_is_a_warning() -> None:
     said = support.notice("26.05", END + timedelta(days=1))
 
     assert said is not None
-    assert "NixOS 26.05 has had no updates since 2026-12-31" in said
-    assert "stays open" in said
-    assert "`make pins RELEASE=26.11`" in said
+    assert said.level == "warning"
+    assert "NixOS 26.05 has had no updates since 2026-12-31" in said.text
+    assert "stays open" in said.text
+    assert "`make pins RELEASE=26.11`" in said.text
 
 
-@pytest.mark.parametrize("preview", [True, False])
-@pytest.mark.parametrize(("release", "warned"), [("20.05", True), ("98.11", False)])
-def test_every_run_of_the_program_says_so(
-    release: str, warned: bool, preview: bool, tmp_path: Path
+def on(day: date, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the program run on another day."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Clock:
+            return cls(day.year, day.month, day.day, tzinfo=tz)
+
+    monkeypatch.setattr(support, "datetime", Clock)
+
+
+@pytest.mark.parametrize(
+    ("left", "heard"), [(31, []), (30, ["INFO"]), (0, ["INFO"]), (-1, ["WARNING"])]
+)
+@pytest.mark.parametrize(
+    ("preview", "api", "says"), [(True, False, True), (False, False, False), (False, True, True)]
+)
+def test_the_program_says_it_once_in_a_run(
+    left: int,
+    heard: list[str],
+    preview: bool,
+    api: bool,
+    says: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    shipped = json.loads((NIX / "pins.json").read_text())["nixpkgs"]["26.05"]
-    pins = json.loads((stack.REPO / "tests/pins.json").read_text())
-    url = f"https://releases.nixos.org/nixos/{release}/nixos-{release}.1.abc/nixexprs.tar.xz"
-    pins["nixpkgs"] = {release: {"url": url, "sha256": shipped["sha256"]}}
-    (tmp_path / "pins.json").write_text(json.dumps(pins))
+    on(support.ends(RELEASE) - timedelta(days=left), monkeypatch)
+    monkeypatch.delenv("PULUMI_AUTOMATION_API", raising=False)
+    if api:
+        monkeypatch.setenv("PULUMI_AUTOMATION_API", "true")
 
-    run = program.run(
-        stack.config(nixosRelease=release, pins=str(tmp_path / "pins.json")), preview=preview
-    )
+    run = program.run(stack.config(), preview=preview)
 
-    said = [text for severity, text in run.log if severity == "WARNING"]
-    assert [f"NixOS {release} has had no updates" in text for text in said] == [True] * warned
+    said = [severity for severity, text in run.log if f"NixOS {RELEASE} " in text]
+    assert said == (heard if says else [])
 
 
 def test_the_host_is_told_the_day() -> None:
     parameters = configuration.parameters(stack.settings_of(), "prod")
 
-    assert "RELEASE=99.05\nSUPPORT_ENDS=2099-12-31\n" in parameters
+    assert f"SUPPORT_ENDS={support.ends(RELEASE)}\n" in parameters
 
 
 @pytest.mark.parametrize(
     ("left", "words"),
     [
         (31, None),
-        (30, "gets its last updates on {end}, in 30 days."),
-        (0, "gets its last updates on {end}, in 0 days."),
-        (-1, "has had no updates since {end}, none for security either."),
+        (30, "notice: NixOS 26.05 gets its last updates on {end}, in 30 days."),
+        (1, "notice: NixOS 26.05 gets its last updates on {end}, in 1 day."),
+        (0, "notice: NixOS 26.05 gets its last updates on {end}, today."),
+        (-1, "warning: NixOS 26.05 has had no updates since {end}, none for security either."),
     ],
 )
 def test_the_host_says_so_itself(left: int, words: str | None, tmp_path: Path) -> None:
-    end = datetime.now(UTC).date() + timedelta(days=left)
-    (tmp_path / "parameters").write_text(f"RELEASE=26.05\nSUPPORT_ENDS={end}\n")
-
-    done = subprocess.run(
-        ["sh", NIX / "host" / "support.sh", tmp_path / "parameters"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    today = None
+    while today != (today := datetime.now(UTC).date()):  # again, if midnight has passed
+        end = today + timedelta(days=left)
+        (tmp_path / "parameters").write_text(f"RELEASE=26.05\nSUPPORT_ENDS={end}\n")
+        said = subprocess.check_output(
+            ["sh", NIX / "host" / "support.sh", tmp_path / "parameters"], text=True
+        )
 
     if words is None:
-        assert done.stdout == ""
+        assert said == ""
     else:
-        assert done.stdout.startswith(
-            f"support: warning: NixOS 26.05 {words.format(end=end)} Set nixosRelease to the next"
-        )
+        assert said.startswith(f"support: {words.format(end=end)} Set nixosRelease to the next")

@@ -11,6 +11,8 @@ import pulumi_random as random
 config = pulumi.Config()
 if config.get("invalid"):
     raise pulumi.RunError("1 fault in the stack's configuration\n  value: it is invalid")
+if config.get_bool("says"):
+    pulumi.log.info("[it] ends soon")
 
 
 def before_create(_: pulumi.ResourceHookArgs) -> None:
