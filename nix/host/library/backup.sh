@@ -86,7 +86,8 @@ forget() {
   cat "$work/said" >&2
 }
 
-# Structure and record of everything, and of the data a part, each week another.
+# Structure and record of everything, and of the data a part: the one after that of the last check, so that all of it
+# has been read after 52 of them, whatever weeks they were made in. After a failure it is the same part again.
 check() {
   record=$state/check.json
   hold
@@ -96,6 +97,7 @@ check() {
     return
   fi
   unlock
-  ask --retry-lock "$LOCK_WAIT" check --read-data-subset "$(date +%-V)/53"
-  jq -n '{time: (now | todate), ok: true, sentence: ""}' | write_down
+  part=$(jq '(.part // 0) % 52 + 1' "$record" 2>/dev/null) || :
+  ask --retry-lock "$LOCK_WAIT" check --read-data-subset "${part:=1}/52"
+  jq -n --argjson part "$part" '{time: (now | todate), ok: true, sentence: "", $part}' | write_down
 }
