@@ -1,13 +1,27 @@
 """What all tests have in common."""
 
+from __future__ import annotations
+
+import signal
+from collections.abc import Generator
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import needs
+from tests import logs, needs
 
 # The machine may be busy with a sandbox at the same time: how long one example takes says nothing.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
+
+# Seconds that a test may take with all that is made for it, by its folder: several times what the slowest
+# takes here. pyproject.toml has the others'.
+_LIMITS = {"nix": 300, "runtime": 600, "e2e": 1800}
+_HEAVY = 1800
+# How long a test that is over may wait for something at most, such as the end of a process.
+_AGAIN = 300
+_LIMIT = pytest.StashKey[Any]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,7 +33,42 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A limit for each test that has none of its own."""
+    for item in items:
+        folder = item.nodeid.removeprefix("tests/").partition("/")[0]
+        seconds = _HEAVY if item.get_closest_marker("heavy") else _LIMITS.get(folder)
+        if seconds and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(seconds))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before anything is made for a test."""
     needs.check(item)
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> Generator[None, object, object]:
+    """The alarm comes again and again: a test that it ends may wait for a process in its `finally`."""
+    done = yield
+    item.stash[_LIMIT] = settings
+    if callable(signal.getsignal(signal.SIGALRM)):
+        signal.setitimer(signal.ITIMER_REAL, settings.timeout, min(settings.timeout, _AGAIN))
+    return done
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """What is taken down has the limit once more: a failure has ended the test's."""
+    if limit := item.stash.get(_LIMIT, None):
+        item.ihook.pytest_timeout_set_timer(item=item, settings=limit)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure's report has the logs of what is alive."""
+    report = yield
+    if report.failed:
+        report.sections += logs.sections()
+    return report

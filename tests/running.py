@@ -79,6 +79,8 @@ class Running:
     ) -> None:
         if self._process.poll() is None:
             self._stop()
+        else:
+            self._kill()
         self._output.close()
 
     def end(self, show: Callable[[str], None]) -> Ended:
@@ -110,10 +112,14 @@ class Running:
             os.killpg(self._process.pid, signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_TAKING_DOWN)
+        self._kill()
+        self._process.wait()
+
+    def _kill(self) -> None:
+        """Kill what is left."""
         for process in _with_children(_marked(self._mark)):
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        self._process.wait()
 
 
 def _marked(mark: str) -> set[int]:

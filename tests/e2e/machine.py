@@ -30,7 +30,7 @@ def until_booted(stack: Stack, *stages: str) -> None:
     """Wait until the server has booted all of these, in this order, and no more."""
     deadline = time.monotonic() + 300
     while boots(stack) != list(stages):
-        assert time.monotonic() < deadline, (boots(stack), stack.world.logs())
+        assert time.monotonic() < deadline, boots(stack)
         time.sleep(0.1)
 
 
@@ -79,7 +79,7 @@ def until_up(stack: Stack) -> None:
             wait = "systemctl is-system-running --wait | grep -qx 'running\\|degraded'"
             shell(stack, wait)
             return
-        assert time.monotonic() < deadline, stack.world.logs()
+        assert time.monotonic() < deadline, "the server's system is not up"
         time.sleep(0.1)
 
 

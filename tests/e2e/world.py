@@ -16,6 +16,7 @@ from typing import Any
 from sandbox import credentials, inside
 from sandbox.paths import REPO, namespace
 from sandbox.world import addresses
+from tests import logs
 
 _TABLE = "inet e2e"
 
@@ -69,13 +70,9 @@ class World:
         addresses = [each for each in records if each["type"] in ("A", "AAAA")]
         return left | ({"rrsets": addresses} if addresses else {})
 
-    def logs(self) -> str:
-        """The ends of all logs, for a failed test's report."""
-        tails = []
-        for path in [self.state / "world.log", *self.state.glob("machines/*/console.log")]:
-            if path.exists():
-                tails.append(f"--- {path}\n" + path.read_text(errors="replace")[-3000:])
-        return "\n".join(tails)
+    def logs(self) -> list[Path]:
+        """Its log, and the console of each machine."""
+        return [self.state / "world.log", *sorted(self.state.glob("machines/*/console.log"))]
 
     def nft(self, rules: str) -> str:
         """Hand rules to nft in the world's namespace."""
@@ -138,9 +135,10 @@ def world_of_its_own(name: str) -> Iterator[World]:
     state = Path(f"/var/tmp/plex-on-nixos-{name}-{os.getpid()}")  # noqa: S108 - removed below
     world = World(state, {**os.environ, "SANDBOX_STATE": str(state)})
     try:
-        up = world.python("-m", "sandbox", "world")
-        assert up.returncode == 0, up.stdout + up.stderr + world.logs()
-        yield world
+        with logs.told(world.logs):
+            up = world.python("-m", "sandbox", "world")
+            assert up.returncode == 0, up.stdout + up.stderr
+            yield world
     finally:
         world.python("-m", "sandbox", "down")
         shutil.rmtree(state, ignore_errors=True)

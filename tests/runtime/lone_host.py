@@ -22,7 +22,7 @@ from starlette.types import ASGIApp
 from components import configuration
 from sandbox import toolchain
 from sandbox.machine import base, cgroups, tree
-from tests import stack
+from tests import logs, stack
 from tests.needs import missing
 
 REPO = stack.REPO
@@ -222,11 +222,13 @@ def host(directory: Path, addresses: tuple[str, ...] = ()) -> Iterator[Host]:
         own = [["address", "add", address, "dev", "lo"] for address in addresses]
         for command in (["link", "set", "lo", "up"], *own):
             subprocess.run(["ip", "-n", name, *command], check=True)
-        process = _boot(name, machine, (layer, root))
-        running = Host(_first(process, machine / "console.log"), network)
-        running.ok("systemctl", "is-system-running", "--wait", "--quiet")
-        running.ok("sh", "-c", _USERS)
-        yield running
+        console = machine / "console.log"
+        with logs.told(lambda: [console]):
+            process = _boot(name, machine, (layer, root))
+            running = Host(_first(process), network)
+            running.ok("systemctl", "is-system-running", "--wait", "--quiet")
+            running.ok("sh", "-c", _USERS)
+            yield running
     finally:
         asyncio.run(cgroups.kill(name))
         if process is not None:
@@ -275,7 +277,7 @@ def _boot(name: str, machine: Path, layers: tuple[Path, ...]) -> subprocess.Pope
         )
 
 
-def _first(process: subprocess.Popen[bytes], console: Path) -> int:
+def _first(process: subprocess.Popen[bytes]) -> int:
     """The process id of the host's PID 1, as this computer sees it, once its systemd can be asked."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     while process.poll() is None:
@@ -286,7 +288,7 @@ def _first(process: subprocess.Popen[bytes], console: Path) -> int:
             if systemd and Path(f"/proc/{pid}/root/run/systemd/private").exists():
                 return pid
         threading.Event().wait(0.02)
-    raise AssertionError(f"the host did not boot:\n{console.read_text()}")
+    raise AssertionError("the host did not boot")
 
 
 def _what_is_missing() -> str | None:

@@ -22,6 +22,7 @@ from sandbox.machine.fleet import Fleet, cleanup
 from sandbox.machine.installer.tarball import tarball
 from sandbox.machine.machine import MachineError
 from sandbox.nixpkgs import tarball as nixpkgs
+from tests import logs
 from tests.runtime.machine.world import URL, Shell, World
 from tests.runtime.machine.world import spec as of_world
 
@@ -339,7 +340,7 @@ LIVES: tuple[Callable[[Place], Awaitable[None]], ...] = (
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A network of its own with what a machine asks for, and this test's key."""
-    with World(tmp_path_factory.mktemp("world")) as made:
+    with World(tmp_path_factory.mktemp("world")) as made, logs.told(made.consoles):
         made.serve("installer.tar.gz", tarball())
         made.serve("nixpkgs.tar.xz", nixpkgs.make(nixpkgs.RELEASE).content)
         made.serve("configuration.nix", (_FILES / "configuration.nix").read_bytes())
@@ -369,14 +370,7 @@ def fleet(world: World, roots: layers.Layers, loop: asyncio.Runner) -> Iterator[
     machines = Fleet(world.directory / "machines", world.name, roots)
     yield machines
     loop.run(machines.close())
-    consoles(world)
     loop.run(cleanup(world.directory / "machines", world.name, disks=True))
-
-
-def consoles(world: World) -> None:
-    """Shown when a test fails."""
-    for console in (world.directory / "machines").glob("*/console.log"):
-        print(f"{console.parent.name}: {console.read_text(errors='replace')[-6000:]}")  # noqa: T201
 
 
 def leftovers(world: World) -> list[str]:
@@ -418,11 +412,7 @@ def lives(
         tasks = runner.run(all_at_once())
 
         async def ends(life: object) -> None:
-            try:
-                await tasks[life]
-            except BaseException:
-                consoles(world)
-                raise
+            await tasks[life]
 
         async def cancelled() -> None:
             for task in tasks.values():

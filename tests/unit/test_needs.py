@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from sandbox.paths import REPO
-from tests.needs import STAGE, needs
+from tests.needs import needs
+from tests.unit import inner
 
 _TESTS = """
 import pytest
@@ -40,35 +41,8 @@ exec setpriv --bounding-set=-sys_admin env PATH="$programs" "$@"
 """
 
 
-def run(folder: Path, *, stage: str) -> tuple[int, str]:
-    """How pytest ends with these tests, and what it prints; `stage` is of `python -m tests`, if any."""
-    (folder / "test_it.py").write_text(_TESTS)
-    environment = {key: value for key, value in os.environ.items() if key != STAGE}
-    done = subprocess.run(
-        [
-            *(
-                sys.executable,
-                "-m",
-                "pytest",
-                "-rs",
-                "-p",
-                "tests.conftest",
-                "-p",
-                "no:cacheprovider",
-            ),
-            *("-c", REPO / "pyproject.toml", f"--rootdir={folder}", folder),
-        ],
-        cwd=REPO,
-        env=environment | ({STAGE: stage} if stage else {}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
 def test_who_runs_tests_by_hand_sees_what_was_skipped(tmp_path: Path) -> None:
-    status, printed = run(tmp_path, stage="")
+    status, printed = inner.run(tmp_path / "inner", _TESTS, "-rs")
 
     assert status == 0, printed
     assert "1 passed, 2 skipped" in printed
@@ -77,7 +51,7 @@ def test_who_runs_tests_by_hand_sees_what_was_skipped(tmp_path: Path) -> None:
 
 
 def test_a_missing_part_fails_the_stage(tmp_path: Path) -> None:
-    status, printed = run(tmp_path, stage="one.1/")
+    status, printed = inner.run(tmp_path / "inner", _TESTS, stage="one.1/")
 
     assert status == 1, printed
     assert "1 passed, 2 errors" in printed

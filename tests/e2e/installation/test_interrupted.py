@@ -98,7 +98,7 @@ def test_the_next_runs_finish_it_whatever_cuts_them_short(world: World, unlucky:
         until_booted(unlucky, "ubuntu", "installer", "ubuntu", "installer", "installed")
         instead()
         said, _ = process.communicate()
-        assert process.returncode == 0, said + world.logs()
+        assert process.returncode == 0, said
 
     assert "runs already; an earlier run was not told" in said
     assert len(boots(unlucky)) == 5

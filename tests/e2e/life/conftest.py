@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sandbox.paths import REPO
+from tests import logs
 from tests.e2e.sandbox import Sandbox
+from tests.e2e.world import World
 
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """A sandbox in which `make sandbox` has run once; taken down at the end, which leaves nothing."""
     state = Path(f"/var/tmp/plex-on-nixos-e2e-{os.getpid()}")  # noqa: S108 - removed below
-    environment = {**os.environ, "SANDBOX_STATE": str(state)}
-    first = subprocess.run(
-        [sys.executable, "-m", "sandbox", "up"],
-        cwd=REPO,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    sandbox = Sandbox(state, environment, first)
+    world = World(state, {**os.environ, "SANDBOX_STATE": str(state)})
     try:
-        assert first.returncode == 0, first.stdout + first.stderr + sandbox.logs()
-        yield sandbox
+        with logs.told(world.logs):
+            first = world.python("-m", "sandbox", "up")
+            assert first.returncode == 0, first.stdout + first.stderr
+            yield Sandbox(state, world.environment, first)
     finally:
-        sandbox.python("-m", "sandbox", "down")
+        world.python("-m", "sandbox", "down")
         shutil.rmtree(state, ignore_errors=True)

@@ -97,6 +97,10 @@ class World:
         """Run a program in the namespace and return what it printed."""
         return _run(*self._inside(*command))
 
+    def consoles(self) -> list[Path]:
+        """What the machines wrote to their consoles."""
+        return sorted((self.directory / "machines").glob("*/console.log"))
+
     def serve(self, name: str, content: bytes) -> None:
         """Let the web server have a file."""
         (self._web / name).write_bytes(content)
