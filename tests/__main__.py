@@ -26,6 +26,7 @@ _PACKAGES = {
     "busybox": "busybox",
     "dash": "dash",
     "dig": "bind9-dnsutils",
+    "dot": "graphviz",
     "hcloud": "hcloud-cli",
     "lego": "lego",
     "nginx": "nginx-light",
@@ -65,7 +66,7 @@ _STAGES = {
 _IN_OTHERS = {"edge", "faults"}  # once those leave nothing out
 _BY_NAME_ONLY = {"fleet", *_IN_OTHERS}
 # What `make test` does without.
-_MORE_PACKAGES = {"chromium": "chromium", "dot": "graphviz", "testssl": "testssl.sh"}
+_MORE_PACKAGES = {"chromium": "chromium", "testssl": "testssl.sh"}
 
 # Those that run together mostly wait: so many that two cores are busy, and no more, or they stall.
 _TURNS = (

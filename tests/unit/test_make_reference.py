@@ -1,13 +1,7 @@
-"""What is made of other files is as these are: the page of all keys, and the picture."""
+"""The page of all keys is as the file is that it is made of."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import xml.etree.ElementTree as ElementTree
-from pathlib import Path
-
-import pytest
 import yaml
 
 from components.make_reference import REFERENCE, render
@@ -41,20 +35,3 @@ def test_a_key_is_shown_with_what_it_needs() -> None:
         "| `three` | string, secret | **required** | Three. |\n"
         "| `four` | string | empty | Four. |\n"
     )
-
-
-def shown(svg: str) -> list[str]:
-    """What a picture shows, without where: names of boxes and arrows, and their texts."""
-    tags = ("{http://www.w3.org/2000/svg}title", "{http://www.w3.org/2000/svg}text")
-    return [each.text or "" for each in ElementTree.fromstring(svg).iter() if each.tag in tags]
-
-
-@pytest.mark.skipif(not shutil.which("dot"), reason="graphviz is not installed")
-@pytest.mark.parametrize(
-    "source", sorted((REPO / "docs").glob("*.dot")), ids=lambda path: path.name
-)
-def test_the_picture_is_the_one_that_its_source_describes(source: Path) -> None:
-    drawn = subprocess.run(["dot", "-Tsvg", source], capture_output=True, text=True, check=True)
-
-    # Another version of graphviz lays it out in another way.
-    assert shown(source.with_suffix(".svg").read_text()) == shown(drawn.stdout), "run `make docs`"

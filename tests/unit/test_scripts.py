@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def test_there_are_scripts() -> None:
 
 def test_shellcheck_finds_nothing() -> None:
     done = subprocess.run(
-        ["shellcheck", "-x", *map(str, SCRIPTS)],
+        [Path(sys.executable).parent / "shellcheck", "-x", *map(str, SCRIPTS)],
         capture_output=True,
         text=True,
         cwd=REPO,
