@@ -23,6 +23,13 @@
   # A panic comes back by itself, into the generation that is the default.
   boot.kernelParams = [ "panic=30" ];
 
+  # Who can open a file can hold its lock. Ours lie where only root gets; NixOS makes its own, for whoever activates a
+  # generation, so that anybody could hold up every change, unless it is there already.
+  systemd.tmpfiles.rules = [
+    "d /run/host-locks 0700 root root - -"
+    "f /run/nixos/switch-to-configuration.lock 0600 root root - -"
+  ];
+
   environment.systemPackages = [
     (pkgs.writeShellScriptBin "drift" (builtins.readFile ./host/drift.sh))
     pkgs.grub2_efi # for grub-editenv, which NixOS leaves out where there is no BIOS

@@ -13,9 +13,10 @@ work=/run/install
 # shellcheck source=nix/host/session.sh
 . "$payload/host/session.sh"
 
-# Of sessions that come at the same moment, one begins; the others meet its work.
-exec 9>/run/install.lock
-flock 9
+hold install || {
+  rm -rf "$payload"
+  exit 1
+}
 
 # shellcheck source=/dev/null
 . /etc/os-release

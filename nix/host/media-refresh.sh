@@ -35,9 +35,13 @@ systemctl is-active --quiet media.service || {
   exit 75
 }
 
-# One at a time: of two, rclone might keep the older list.
-exec 9<"$0"
-flock 9
+# One at a time: of two, rclone might keep the older list. Who can open a file can hold its lock, so it is root's alone.
+install -d -m 700 /run/host-locks
+exec 9>/run/host-locks/media-refresh
+flock -w 1800 9 || {
+  say "another one is still at work after half an hour; \`sudo lslocks\` names it"
+  exit 75
+}
 
 # Asked of the bucket itself: the mount would show an emptied one, and Plex drop its library.
 checked=0

@@ -12,8 +12,10 @@ work=/run/secrets-on-trial
 . "$payload/host/session.sh"
 
 await_boot "$payload"
-exec 9>/run/converge.lock
-flock 9
+hold change || {
+  rm -rf "$payload"
+  exit 1
+}
 if at_work; then
   rm -rf "$payload"
   echo "secrets: $(who) since $(systemctl show -P ActiveEnterTimestamp "$unit"); try again when it has ended" >&2

@@ -17,6 +17,17 @@ await_boot() {
   fi
 }
 
+# hold LOCK: of those who begin something at the same moment, one goes on; the others meet its work. It is held until
+# descriptor 9 is closed. Who can open a file can hold its lock, for ever, so locks lie where only root gets.
+hold() {
+  install -d -m 700 /run/host-locks
+  exec 9>"/run/host-locks/$1"
+  flock -w 120 9 && return
+  echo "$name: somebody else has been beginning something here for two minutes: \`lslocks\` names the process that" \
+    "holds /run/host-locks/$1. Try again when it has ended" >&2
+  return 1
+}
+
 # Whether the unit is still at it. No answer is none: systemd may be busy.
 at_work() {
   case $(systemctl is-active "$unit" 2>/dev/null || :) in

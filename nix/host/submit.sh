@@ -17,10 +17,10 @@ work=/run/converge
 digest=$(cd "$configuration" && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1)
 
 await_boot "$configuration"
-# Of sessions that come at the same moment, one submits; the others meet its work.
-exec 9>/run/converge.lock
-chmod 600 /run/converge.lock # who may read it may hold it
-flock 9
+hold change || {
+  rm -rf "$configuration"
+  exit 1
+}
 submitted=$(cat "$work/digest" 2>/dev/null || :)
 from=0
 if at_work && [ "$submitted" != "$digest" ]; then

@@ -25,8 +25,7 @@ if [ "$newest" = "$(readlink /var/lib/nixpkgs/current)" ]; then
   exit 0
 fi
 
-exec 9>/run/converge.lock
-flock 9
+hold change
 if at_work; then
   echo "upgrade: another change is being made on this host; the next upgrade makes up for it"
   exit 0

@@ -205,6 +205,7 @@ def configure(on: Host, **overrides: object) -> None:
     texts["fuse"] = 'config.environment.etc."fuse.conf".text'
     built = on.build(texts, libraryBackup=False, **overrides)
     on.write("/etc/fuse.conf", on.ok("cat", built.pop("fuse")))
+    on.ok("mkdir", "-p", "-m", "700", "/run/host-locks")  # as converge.nix has it
     # As NixOS has it, where no program in the store can start as root.
     on.ok("mkdir", "-p", "/run/wrappers/bin")
     on.ok("ln", "-sfn", "/usr/bin/fusermount3", "/run/wrappers/bin/fusermount3")

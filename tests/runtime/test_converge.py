@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.nixpkgs.tarball import NEXT_RELEASE, RELEASE
+from tests.runtime.locks import held_by
 from tests.runtime.lone_host import REPO, Host, host
 from tests.runtime.managed import (
     NIXPKGS,
@@ -142,16 +143,39 @@ def test_another_change_is_refused_while_one_is_made(managed: Managed) -> None:
     managed.all_is("one")
 
 
+_NEWER = """#!/bin/sh
+case $* in
+  *//channels.nixos.org/*) printf %s {url} ;;
+  *) exec /usr/bin/curl "$@" ;;
+esac
+"""
+
+
 def test_nobody_else_can_hold_its_lock(lone: Host, managed: Managed) -> None:
-    """Who may open a file to read may lock it, and then no change could begin."""
-    assert managed.session(Change("zero")).status == 0
+    """Who may open a file to read may lock it. An upgrade comes before the first change of a boot."""
+    lone.write("/usr/local/bin/curl", _NEWER.format(url=managed.downloads.url(2)), 0o755)
+    try:
+        lone.ok("sh", "/etc/nixos/host/upgrade.sh", "300", "120", "false")
+    finally:
+        lone.ok("rm", "/usr/local/bin/curl")
+    assert lone.ok("cat", "/run/current-system/nixpkgs") == "2\n"
 
-    held = lone.run(
-        "runuser", "-u", "plex", "--", "flock", "--nonblock", "/run/converge.lock", "true"
-    )
+    with held_by(lone, "plex", "/etc/nixos", "/run") as held:
+        assert held > 0
+        assert managed.session(Change("one")).status == 75
 
-    assert held.returncode != 0
-    assert "Permission denied" in held.stderr
+
+def test_a_lock_is_not_waited_for_for_ever(lone: Host, managed: Managed) -> None:
+    lone.write("/usr/local/bin/flock", '#!/bin/sh\nexec /usr/bin/flock -w 1 "$3"\n', 0o755)
+    lone.ok("sh", "-c", "mkdir -p -m 700 /run/host-locks && touch /run/host-locks/change")
+    try:
+        with held_by(lone, "root", "/run/host-locks"):
+            refused = managed.session(Change("one"))
+    finally:
+        lone.ok("rm", "/usr/local/bin/flock")
+    assert refused.status == 1
+    assert "`lslocks` names the process that holds /run/host-locks/change" in refused.text
+    assert managed.session(Change("one")).status == 75
 
 
 def test_of_changes_at_the_same_moment_one_is_made(managed: Managed) -> None:

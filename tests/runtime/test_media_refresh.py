@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from tests.runtime.locks import held_by
 from tests.runtime.lone_host import Host, host
 from tests.runtime.media import PORT, Bucket, Mount, await_true, configure, hand_over
 
@@ -137,6 +138,13 @@ def test_nobody_but_root_commands_rclone(mount: Mount) -> None:
         2,
         "media-refresh: it takes root: sudo media-refresh\n",
     )
+
+
+def test_nobody_else_can_hold_its_lock(mount: Mount) -> None:
+    with held_by(mount.host, "plex", "/nix/store", "/run") as held:
+        assert held > 0
+        for refresh in (["media-refresh"], ["systemctl", "start", "media-refresh"]):
+            mount.host.ok("timeout", "60", *refresh)
 
 
 def test_without_the_mount_it_says_where_to_look_and_has_not_failed(mount: Mount) -> None:

@@ -39,7 +39,7 @@ _FORBIDDEN = {
     "systemd's own socket": "connect /run/systemd/private",
     "the bus": "connect /run/dbus/system_bus_socket",
     "a unit": "systemctl start nginx.service",
-    "the lock of a change": "flock --nonblock /run/converge.lock true",
+    "the lock of a change": "flock --nonblock /run/host-locks/change true",
     "another's process": "cat /proc/1/environ",
     "that there are others": "test -e /proc/1",
     "rclone's process": 'kill -0 "$(cat /run/others)"',
@@ -129,7 +129,9 @@ def furnish(on: Host) -> None:
     on.ok("chgrp", "-R", "nginx", "/var/lib/acme")
     on.ok("mkdir", "-p", "/etc/nixos", "/run/plex-gate", "/run/dbus", "/nix/var/nix/daemon-socket")
     on.ok("chown", "plex", "/run/plex-gate")  # as the gate's unit, which is the same user's
-    on.ok("sh", "-c", "umask 077; : >/run/converge.lock")  # as a change leaves it
+    on.ok(
+        "sh", "-c", "mkdir -p -m 700 /run/host-locks; : >/run/host-locks/change"
+    )  # as a change leaves it
     on.ok("install", "-m", "4755", "/usr/bin/su", "/usr/bin/su-of-root")
     # Whoever may connect to these, may knock.
     for name, path in (

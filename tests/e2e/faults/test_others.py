@@ -7,8 +7,14 @@ from dataclasses import replace
 
 from tests.e2e.faults.declared import fault
 from tests.e2e.faults.host import Host
+from tests.runtime.locks import HOLD
 
 UNIT = "nixos-rebuild-switch-to-configuration"
+# What it says goes to /run/held. It ends when its input does.
+_SOMEBODY = """
+systemd-run --quiet --unit=holds --uid=nginx --property=StandardOutput=truncate:/run/held \\
+  sh -c 'sleep infinity | /usr/bin/python3 -c "$1" /run /etc /nix/store/*-media-scripts' sh "$1"
+"""
 
 
 @fault(
@@ -23,6 +29,24 @@ def test_the_lock_is_held(host: Host) -> None:
     host.up_fails("another change is being made on this host, by nixos-rebuild, since ")
     assert host.system() == before
     host.shell(f"systemctl stop {UNIT}")
+
+
+@fault(
+    "a service's user holds the lock of each file that it can open",
+    "when the change comes, and the locks of the one before are there",
+    "it has no lock of root's: the change is made, and the mount refreshed",
+)
+def test_locks_are_held(host: Host) -> None:
+    host.change()
+    host.up()
+    before = host.system()
+    host.shell(_SOMEBODY, HOLD)
+    host.until("[ -s /run/held ]")
+    host.change()
+    host.up()
+    assert host.system() != before
+    host.shell("timeout 60 systemctl start media-refresh")
+    host.shell("systemctl stop holds; rm /run/held")
 
 
 @fault(
