@@ -20,7 +20,7 @@ from sandbox.errors import SandboxError
 from sandbox.paths import REPO
 from tests import needs
 from tests.running import Ended
-from tests.stages import Stage, pytest
+from tests.stages import Stage, ahead, pytest
 
 _PACKAGES = {
     "busybox": "busybox",
@@ -37,6 +37,7 @@ _PACKAGES = {
     "sshd": "openssh-server",
 }
 _EDGE = [f"tests/runtime/test_{part}.py" for part in ("certificate", "claim", "gate", "tunnel")]
+_CLOCKS = {"clock+40d": 40, "clock+1y": 365, "clock+3y": 3 * 365}  # days
 _STAGES = {
     stage.name: stage
     for stage in (
@@ -61,18 +62,27 @@ _STAGES = {
         pytest("fleet", "tests/e2e/fleet", seconds=3600),
         pytest("faults", "tests/e2e/faults", seconds=7200),
         pytest("edge", "tests/runtime/edge", *_EDGE, seconds=3600),
+        *(
+            ahead(days, pytest(name, "tests/unit", "tests/nix", options=["-n2"], seconds=1800))
+            for name, days in _CLOCKS.items()
+        ),
     )
 }
 _IN_OTHERS = {"edge", "faults"}  # once those leave nothing out
-_BY_NAME_ONLY = {"fleet", *_IN_OTHERS}
+_BY_NAME_ONLY = {"fleet", *_IN_OTHERS, *_CLOCKS}
 # What `make test` does without.
-_MORE_PACKAGES = {"chromium": "chromium", "testssl": "testssl.sh"}
+_MORE_PACKAGES = {
+    "chromium": "chromium",
+    "faketime": "faketime",
+    "testssl": "testssl.sh",
+}
 
 # Those that run together mostly wait: so many that two cores are busy, and no more, or they stall.
 _TURNS = (
     ("check",),
     ("unit",),
     ("nix",),
+    *((name,) for name in _CLOCKS),
     ("e2e-life", "e2e-rest", "runtime"),
     ("fleet",),
     ("faults",),
@@ -102,7 +112,7 @@ def main(words: list[str]) -> int:
     began = monotonic()
     try:
         preflight.check()
-        more = _MORE_PACKAGES if asked.all or "edge" in wanted else {}
+        more = _MORE_PACKAGES if asked.all or {"edge", *_CLOCKS} & set(wanted) else {}
         preflight.install(console.print, _PACKAGES | more)
         if absent := needs.absent():
             raise SandboxError("\n".join(["the tests cannot run here.", *absent]))

@@ -64,3 +64,13 @@ def pytest(
     kept = ["-o", f"cache_dir={_CACHES / name}", "--cache-clear"]
     command = [sys.executable, "-m", "pytest", "-q", "-rs", *kept, *options]
     return Stage(name, command, paths, ["-m", only] if only else [], seconds)
+
+
+def ahead(days: int, stage: Stage) -> Stage:
+    """The same stage with the clock so many days ahead, which tests/unit/test_clock.py makes sure of.
+
+    What measures how long something takes is left alone. libfaketime 0.9.10 turns CPython's wait for another
+    thread into one that is over at once, and the processor does nothing else; so it is given CPython's 5 ms.
+    """
+    told = ["FAKETIME_DONT_FAKE_MONOTONIC=1", "FAKETIME_WAIT_MS=5", f"CLOCK_AHEAD={days}"]
+    return replace(stage, command=["env", *told, "faketime", "-f", f"+{days}d", *stage.command])

@@ -93,12 +93,14 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
     with GitHub() as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
+        # All of them before there is a thread: libfaketime reads the environment whenever one waits.
         monkeypatch.setenv("GITHUB_API_URL", server.url)
         monkeypatch.setenv("GITHUB_REPOSITORY", "alice/plex")
         monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
-        monkeypatch.delenv("GITHUB_RUN_ID", raising=False)
+        monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
+        monkeypatch.setenv("GITHUB_RUN_ID", "")
+        thread = Thread(target=server.serve_forever)
+        thread.start()
         yield server
         server.shutdown()
         thread.join()
@@ -160,7 +162,6 @@ def test_an_issue_is_opened_updated_and_closed(
 def test_in_a_workflow_the_issue_leads_to_the_run(
     github: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
     monkeypatch.setenv("GITHUB_RUN_ID", "42")
     (tmp_path / "status.json").write_text(report(alice=["no answer"]))
     assert command.main(["issue", str(tmp_path / "status.json")]) == 0
