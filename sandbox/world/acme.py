@@ -25,13 +25,15 @@ log = logging.getLogger(__name__)
 _PORT = 14000
 _MANAGEMENT_PORT = 15000
 _PATIENCE = 120.0  # seconds
+# Ten years: no host can renew once Pebble was started anew, and 90 days would be all that a sandbox has.
+DAYS = 3650
 # What a proxy must not hand on, since it is about the connection and not about the message.
 _OWN_HEADERS = {"connection", "content-length", "keep-alive", "server", "transfer-encoding"}
 
 
 @contextlib.asynccontextmanager
 async def serving(
-    program: Path, folder: Path, authority: Authority, *, days: int = 90
+    program: Path, folder: Path, authority: Authority, *, days: int = DAYS
 ) -> AsyncIterator[Starlette]:
     """Runs Pebble on loopback, and gives the application that answers in Let's Encrypt's place.
 

@@ -86,7 +86,7 @@ class Issuer:
 
 
 @contextmanager
-def issuer(on: Host, folder: Path, *, days: int) -> Iterator[Issuer]:
+def issuer(on: Host, folder: Path, *, days: int = acme.DAYS) -> Iterator[Issuer]:
     """An issuer that `on` takes for Let's Encrypt; its certificates are good for some days."""
     made = Issuer(on, folder)
     listens = threading.Event()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,19 @@ def test_a_server_with_the_certificates_of_another_goes_on_with_them(
     await_that(lone, lambda: served(lone) != before)
     assert by_pebble(lone)
     assert lone.ok("sh", "-c", "cat /var/lib/acme/.lego/*/*/accounts/*/*/*.json") == account
+
+
+def test_in_the_sandbox_no_certificate_has_to_be_renewed_within_years(
+    lone: Host, tmp_path: Path
+) -> None:
+    lone.ok("systemctl", "stop", *(f"{unit}.service" for unit in _UNITS))
+    lone.ok("rm", "-rf", "/var/lib/acme")
+    with letsencrypt.issuer(lone, tmp_path / "first") as acme:
+        before = ordered(lone, acme)
+        await_that(lone, lambda: show(lone, "SubState") == "dead")
+    assert before.not_valid_after_utc - before.not_valid_before_utc > timedelta(days=3000)
+
+    # Started anew, it knows no account.
+    with letsencrypt.issuer(lone, tmp_path / "second"):
+        assert renew(lone) == 0
+        assert served(lone) == before
