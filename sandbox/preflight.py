@@ -16,6 +16,8 @@ PACKAGES = {
     "curl": "curl",
     "dnsmasq": "dnsmasq-base",
     "fusermount3": "fuse3",
+    # By it, mmdebstrap tells whether apt knows Debian's keys, as Ubuntu's does not.
+    "gpg": "gpg",
     "ip": "iproute2",
     "make": "make",
     "mkfs.ext4": "e2fsprogs",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from sandbox.errors import SandboxError
@@ -34,6 +37,17 @@ _SETTINGS = {
     "net/ipv4/conf/all/send_redirects": 0,
     f"net/ipv4/conf/{addresses.SWITCH}/send_redirects": 0,
 }
+# The same for IPv6, which has no such setting: a machine that followed would find nobody on the bridge.
+_NO_REDIRECTS = """
+table ip6 gateway {}
+delete table ip6 gateway
+table ip6 gateway {
+  chain sent {
+    type filter hook output priority filter; policy accept;
+    icmpv6 type nd-redirect drop
+  }
+}
+"""
 # A computer that has br_netfilter shows the rules what crosses the bridge once more.
 _ONCE = ("bridge-nf-call-iptables", "bridge-nf-call-ip6tables", "bridge-nf-call-arptables")
 
@@ -58,6 +72,7 @@ def up(namespace: str) -> None:
     for name in _ONCE:
         path = f"/proc/sys/net/bridge/{name}"
         _inside(namespace, "sh", "-c", f"[ ! -e {path} ] || echo 0 >{path}")
+    _inside(namespace, "nft", _NO_REDIRECTS)
     _run(*ip, "link", "set", switch, "up")
     for address in _ADDRESSES:
         _run(*ip, "address", "replace", f"{address}/32", "dev", switch)
@@ -69,10 +84,24 @@ def up(namespace: str) -> None:
 
 
 def down(namespace: str) -> None:
-    """Removes the namespace and those of its machines. Nothing may run in them any more."""
+    """Removes the namespace and those of its machines. What still runs in them is ended at once."""
     for found in sorted(Path("/run/netns").glob(f"{namespace}*")):
         if found.name == namespace or found.name.startswith(f"{namespace}-"):
+            for process in _processes(found):
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
             _forget(found.name)
+
+
+def _processes(namespace: Path) -> list[int]:
+    """Those that run there, such as a Pulumi whose caller was killed; not this one."""
+    wanted, found = namespace.stat(), []
+    for process in Path("/proc").glob("[0-9]*"):
+        # It may end meanwhile.
+        with suppress(OSError):
+            if os.path.samestat((process / "ns/net").stat(), wanted):
+                found.append(int(process.name))
+    return [process for process in found if process != os.getpid()]
 
 
 def _is_alive(namespace: str) -> bool:

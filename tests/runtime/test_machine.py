@@ -394,7 +394,7 @@ def leftovers(world: World) -> list[str]:
         if mounted or named:
             found.append(f"process {process.name}")
     links = world.run("ip", "-brief", "link", "show", "master", "switch").split("\n")
-    tables = world.run("nft", "list", "tables").split("\n")
+    tables = world.run("nft", "list", "tables", "inet").split("\n")
     return found + [line for line in (*links, *tables) if line]
 
 

@@ -29,6 +29,19 @@ _CONNECT = """
 import socket, sys
 socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=float(sys.argv[3])).close()
 """
+# Connects, and prints the types of the ICMPv6 messages that came meanwhile.
+_HEARD = """
+import socket, sys
+heard = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+heard.setblocking(False)
+socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20).close()
+try:
+    while True:
+        print(heard.recv(1)[0])
+except BlockingIOError:
+    pass
+"""
+_REDIRECT = "137"
 _LONG, _SHORT = 20.0, 1.0
 _EVERYBODY = ("0.0.0.0/0", "::/0")
 
@@ -68,6 +81,10 @@ class Port:
             check=False,
         )
         return done.returncode == 0
+
+    def hears(self, address: str, number: int) -> list[str]:
+        """What it is told by ICMPv6 while it connects."""
+        return _run(*self._python(_HEARD, address, str(number))).split()
 
     @contextmanager
     def listens(self, number: int) -> Iterator[None]:
@@ -137,3 +154,9 @@ def test_nothing_passes_but_by_the_gateway(ports: tuple[Port, Port]) -> None:
     two.ip("-6", "route", "add", one.ipv6, "dev", "eth0")
     assert not two.reaches(one.ipv4, 80, _SHORT)
     assert not two.reaches(one.ipv6, 80, _SHORT)
+
+
+def test_the_gateway_sends_nobody_past_itself(ports: tuple[Port, Port]) -> None:
+    """A redirect would send a machine to its neighbour, whom it cannot reach."""
+    one, two = ports
+    assert _REDIRECT not in two.hears(one.ipv6, 80)

@@ -343,6 +343,18 @@ def test_a_namespace_that_is_only_a_name_is_made_anew(state: Path) -> None:
     assert shown.stdout.count("172.31.1.1/32") == 1
 
 
+def test_what_runs_in_the_network_ends_with_it(state: Path) -> None:
+    name = namespace(state)
+    network.up(name)
+    # As a Pulumi does whose caller was killed.
+    with subprocess.Popen(["ip", "netns", "exec", name, "cat"], stdin=subprocess.PIPE) as left:
+        there = Path("/run/netns", name).stat()
+        while not os.path.samestat(Path(f"/proc/{left.pid}/ns/net").stat(), there):
+            assert left.poll() is None
+        network.down(name)
+        assert left.wait(30) == -signal.SIGKILL
+
+
 def test_one_daemon_for_each_state(tmp_path: Path) -> None:
     path = tmp_path / "world.pid"
     with lock.held(path):
