@@ -44,8 +44,10 @@ copy() {
   rm -rf "$staging"
   mkdir -p "$staging/databases"
   for database in "$library/Plug-in Support/Databases"/*.db; do
-    [ -e "$database" ] || continue
+    [ -f "$database" ] && [ ! -L "$database" ] || continue
     name=$(basename "$database")
+    # Plex's user names what lies there, and SQLite reads the name within a command.
+    case $name in *[!A-Za-z0-9._-]*) continue ;; esac
     # Within one transaction: else it would begin again with each change that Plex makes.
     sqlite3 -bail -batch -cmd '.timeout 60000' "$database" BEGIN 'SELECT count(*) FROM sqlite_schema' \
       ".backup '$staging/databases/$name'" >/dev/null 2>"$work/said" ||

@@ -104,8 +104,8 @@ make() {
 snapshots() {
   ask --no-lock snapshots --json --host "$STACK" >"$work/all"
   jq -c '[.[] | select(any(.tags[]?; startswith("nixpkgs=")))] | sort_by(.time)[] |
-    {id: .short_id, time, size: (.summary.total_bytes_processed // 0), paths} +
-    (.tags | map(split("=") | {(.[0]): .[1]}) | add)' "$work/all" >"$work/snapshots"
+    (.tags | map(split("=") | {(.[0]): .[1]}) | add) +
+    {id: .short_id, time, size: ((.summary.total_bytes_processed | numbers) // 0), paths}' "$work/all" >"$work/snapshots"
 }
 
 # One of them by its ID, the newest without one, into the file `chosen`.

@@ -3,9 +3,10 @@
 # Sourced by library.sh.
 : "${state:?}" "${work:?}" "${library:?}" "${staging:?}" "${place:?}"
 
-beside=/var/lib/plex/.restoring # perhaps half of a library
-whole=/var/lib/plex/.restored   # a whole one
-aside=/var/lib/plex/.replaced   # what was there before a restore, in a folder of its time
+# Not in Plex's folder, whose owner could put links in their place while root writes there.
+beside=/var/lib/.restoring    # perhaps half of a library
+whole=/var/lib/.restored      # a whole one
+aside=/var/lib/plex/.replaced # what was there before a restore, in a folder of its time
 needed=                         # where the nixpkgs is written that the host has to have first
 brought="\`pulumi up\` brings the host there first, and then the library comes back"
 
@@ -56,7 +57,7 @@ new_enough() {
   theirs=$(field nixpkgs)
   status=0
   jq -en --arg theirs "$theirs" --arg ours "$NIXPKGS" '
-    def parts: capture("^nixos-(?<year>[0-9]+)[.](?<month>[0-9]+)[.]?[a-z]*(?<number>[0-9]+)[.]") |
+    def parts: capture("^nixos-(?<year>[0-9]+)[.](?<month>[0-9]+)[.]?[a-z]*(?<number>[0-9]+)[.][0-9a-z]+$") |
       [.year, .month, .number] | map(tonumber);
     ($theirs | parts) > ($ours | parts)' >"$work/newer" || status=$?
   case $status in
@@ -91,6 +92,10 @@ fetch() {
   [ "$free" -gt $((size + 100)) ] || fail 78 "the backup $(field id) has $size MB, and $free MB are free"
   echo "restoring the backup $(field id) of $(field time), $size MB"
   ask --no-lock restore --verify --target "$beside" "$(field id):$library"
+  # What Plex's user made links of is in the backup as links.
+  for folder in "$beside/Plug-in Support" "$beside/Plug-in Support/Databases"; do
+    [ ! -L "$folder" ] || rm "$folder"
+  done
   ask --no-lock restore --verify --target "$beside/Plug-in Support/Databases" "$(field id):$staging/databases"
   chmod 755 "$beside"
   chown -R plex:plex "$beside"
@@ -133,7 +138,8 @@ certificates() {
 
 start_empty() {
   [ ! -d "$library" ] || fail 78 "there is a library already, in $library"
-  install -d -m 700 -o plex -g plex /var/lib/plex "$library"
+  install -d -m 700 -o plex -g plex /var/lib/plex
+  setpriv --reuid=plex --regid=plex --clear-groups mkdir -m 700 "$library" # where only Plex's user can lead it
   rm -f "$state/needs-nixpkgs"
   systemctl start --no-block plex.service
   echo "Plex begins a new library. The backups at $place stay for as long as any: \`sudo plex-library list\`"

@@ -294,7 +294,7 @@ class Library:
     def new_server(self) -> None:
         """Another server in the place of this one: the secrets are there, and nothing else."""
         self.end()
-        wiped = "/var/lib/plex /var/lib/library /var/lib/acme /var/cache/library"
+        wiped = "/var/lib/plex /var/lib/.restor* /var/lib/library /var/lib/acme /var/cache/library"
         self.host.ok("sh", "-c", f"rm -rf {wiped}")
 
     def end(self) -> None:

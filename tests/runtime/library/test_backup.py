@@ -133,6 +133,13 @@ def test_a_database_is_copied_as_it_was_at_one_moment_while_plex_writes(library:
     assert library.sql("PRAGMA integrity_check") == "ok"
 
 
+def test_names_that_plex_would_not_give_are_in_no_backups_way(library: Library) -> None:
+    copied = f'cp "$0" "{DATABASES}/a\' b.db"; ln -s /etc/shadow "{DATABASES}/c.db"'
+    library.host.ok("runuser", "-u", "plex", "--", "sh", "-c", copied, DATABASE)
+
+    library.backup()
+
+
 def test_the_next_backup_takes_only_what_is_new(library: Library) -> None:
     library.backup()
     before = library.bucket.total()

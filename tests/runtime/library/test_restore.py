@@ -127,6 +127,46 @@ def test_a_backup_that_does_not_exist_changes_nothing(library: Library) -> None:
     assert library.watched() == "1"
 
 
+def test_what_a_backup_says_of_itself_is_no_command_of_roots(library: Library) -> None:
+    """Of a host that was broken into, the backups come back on another one."""
+    made = library.backup()
+    library.restic("tag", "--add", f"size=PATH[$(touch {STATE}/owned)]", made)
+
+    library.run("restore")
+
+    assert not library.exists(f"{STATE}/owned")
+    assert library.watched() == "1"
+
+
+def test_who_owns_plex_leads_a_restore_nowhere(library: Library) -> None:
+    """Plex runs meanwhile, and what was restored would be root's notes of the library."""
+    library.backup()
+    library.watch(2)
+    library.host.ok("sh", "-c", f"rm -rf /var/cache/library; echo >{STATE}/chosen")
+    with library.bucket.door.holding("download", "index/"):
+        library.host.ok("systemctl", "start", "--no-block", "plex-library-restore")
+        assert library.bucket.door.waiting.wait(120)
+        theirs = "ln -sfn $0 /var/lib/plex/.restoring; ln -sfn $0 /var/lib/plex/.restored"
+        library.host.ok("runuser", "-u", "plex", "--", "sh", "-c", theirs, STATE)
+    library.await_that(lambda: library.state("plex-library-restore")[0] in ("inactive", "failed"))
+
+    assert not library.exists(f"{STATE}/.restoring")
+    assert not library.exists(f"{STATE}/Metadata")
+    assert library.watched() == "1"
+
+
+def test_a_link_in_a_backup_leads_a_restore_nowhere(library: Library) -> None:
+    aside = f"mv '{HOME}/Plug-in Support' '{HOME}/aside'; ln -s {STATE} '{HOME}/Plug-in Support'"
+    library.host.ok("runuser", "-u", "plex", "--", "sh", "-c", f"{aside}")
+    library.host.ok("sh", "-c", f"cp -r '{HOME}/aside/Databases' {STATE}/Databases")
+    library.backup()
+    library.host.ok("rm", "-r", f"{STATE}/Databases")
+
+    library.run("restore")
+
+    assert not library.exists(f"{STATE}/Databases")
+
+
 def test_a_restore_that_is_killed_begins_again(library: Library) -> None:
     library.backup()
     poster = library.bucket.largest()
@@ -135,7 +175,7 @@ def test_a_restore_that_is_killed_begins_again(library: Library) -> None:
         library.host.ok("systemctl", "start", "--no-block", "plex")
         assert library.bucket.door.waiting.wait(120)
         assert library.state()[0] == "activating"
-        assert library.exists("/var/lib/plex/.restoring")
+        assert library.exists("/var/lib/.restoring")
         library.host.ok("systemctl", "kill", "--signal=KILL", "plex-library")
         library.await_that(lambda: library.restarts() == 1)
         assert not library.exists(HOME)
@@ -144,12 +184,12 @@ def test_a_restore_that_is_killed_begins_again(library: Library) -> None:
 
     library.await_that(library.plex_runs)
     assert library.watched() == "1"
-    assert not library.exists("/var/lib/plex/.restoring")
+    assert not library.exists("/var/lib/.restoring")
 
 
 def test_a_library_that_has_arrived_is_put_in_place_by_the_next_start(library: Library) -> None:
     library.end()
-    library.host.ok("mv", HOME, "/var/lib/plex/.restored")
+    library.host.ok("mv", HOME, "/var/lib/.restored")
     hand_over(library.host, port=NOWHERE)
 
     assert library.start_plex()
