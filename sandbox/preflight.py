@@ -35,9 +35,9 @@ _OLDEST = {"debian": (12,), "ubuntu": (24, 4)}
 
 CONTAINER = """\
 docker run --rm -it --privileged --cgroupns=host --tmpfs /tmp:exec --tmpfs /var/tmp:exec \\
-  -v plex-on-nixos:/root/.cache -v "$PWD":/src -w /src debian:13 sh -c '
+  -v plex-on-nixos:/root/.cache -v "$PWD":/src -w /src debian:12 sh -c '
     apt-get update && apt-get install -y --no-install-recommends ca-certificates git make python3-venv &&
-    make sandbox; exec bash'"""
+    git config --global --add safe.directory /src && make sandbox; exec bash'"""
 """The command for every other Linux, from the checkout."""
 
 

@@ -155,6 +155,21 @@ def test_a_service_is_neither_started_nor_enabled(computer: Host) -> None:
     assert "enabled" not in _in_force(computer, "tiny")
 
 
+def test_nor_on_a_computer_that_was_not_booted_by_systemd(computer: Host) -> None:
+    """There, scripts of System V's are what is started, in a runlevel that has them."""
+    computer.run("systemctl", "stop", "tiny")
+    (computer.root / "usr/sbin/runlevel").unlink()
+    computer.write("/usr/sbin/runlevel", "#!/bin/sh\necho N 2\n", 0o755)
+    computer.run("apt-get", "purge", "--yes", "tiny")
+    (computer.root / "var/started-tiny").unlink(missing_ok=True)
+    hidden = 'mount -t tmpfs none /run/systemd && exec "$@"'
+    install = _python("install(['tiny'], print)")
+    computer.ok("unshare", "--mount", "sh", "-c", hidden, "sh", *install)
+    assert "install ok installed" in computer.ok("dpkg-query", "--status", "tiny")
+    assert _in_force(computer, "tiny") == []
+    assert _left(computer) == []
+
+
 @pytest.mark.parametrize("everything", [False, True])
 def test_a_run_that_was_killed_is_settled_later(computer: Host, everything: bool) -> None:
     """By SIGKILL, in the middle of a package's script: the run alone, or what it started as well."""
