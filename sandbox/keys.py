@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sandbox import commands
+from sandbox.errors import SandboxError
 from sandbox.paths import STATE
 
 ADMINISTRATOR = "owner"
 
 
 def public_key(state: Path = STATE) -> str:
-    """The administrator's public key; the pair is made at the first call."""
+    """The administrator's public key; the pair is made at the first call.
+
+    Raises:
+        SandboxError: ssh-keygen failed; the message has what it said.
+    """
     private = state / "ssh" / "id_ed25519"
     if not private.exists():
         private.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        subprocess.run(
-            [
-                "ssh-keygen",
-                "-q",
-                "-t",
-                "ed25519",
-                "-N",
-                "",
-                "-C",
-                ADMINISTRATOR,
-                "-f",
-                str(private),
-            ],
-            check=True,
-        )
+        kind = ["-t", "ed25519", "-N", "", "-C", ADMINISTRATOR]
+        done = commands.run(["ssh-keygen", "-q", *kind, "-f", str(private)], seconds=60)
+        if done.returncode != 0:
+            raise SandboxError(f"ssh-keygen failed:\n{done.stderr.decode()}")
     return private.with_suffix(".pub").read_text().strip()
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
-import subprocess
 import wave
 from pathlib import Path
 
-from sandbox import inside, toolchain
+from sandbox import commands, inside, toolchain
 from sandbox.credentials import B2_APPLICATION_KEY, B2_BUCKET, B2_KEY_ID
 from sandbox.errors import SandboxError
 from sandbox.paths import STATE
@@ -61,12 +60,10 @@ def upload(state: Path = STATE) -> None:
         "RCLONE_CONFIG_B2_KEY": B2_APPLICATION_KEY,
     }
     rclone = [str(toolchain.locations().rclone), "--config", "/dev/null", "copy"]
-    done = subprocess.run(
+    done = commands.run(
         inside.command([*rclone, str(state / "media"), f"b2:{B2_BUCKET}"], state),
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        environment=environment,
+        seconds=600,
     )
     if done.returncode != 0:
-        raise SandboxError(f"rclone could not fill the bucket:\n{done.stderr}")
+        raise SandboxError(f"rclone could not fill the bucket:\n{done.stderr.decode()}")

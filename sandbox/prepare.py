@@ -14,6 +14,7 @@ from sandbox.machine.installer import tarball as installer
 from sandbox.nixpkgs import tarball as nixpkgs
 from sandbox.paths import STATE
 
+_BASE_SECONDS = 3600
 _INSTALLER_URL = (
     "https://github.com/nix-community/nixos-images/releases/download/nixos-25.11/" + installer.NAME
 )
@@ -26,9 +27,14 @@ def run(say: Callable[[str], None], state: Path = STATE) -> None:
         SandboxError: the base cannot be made.
     """
     try:
-        asyncio.run(base.ensure(say))
+        asyncio.run(asyncio.wait_for(base.ensure(say), _BASE_SECONDS))
     except base.BaseError as error:
         raise SandboxError(str(error)) from error
+    except TimeoutError:
+        raise SandboxError(
+            f"The machines' base was not made within {_BASE_SECONDS} seconds. "
+            "What it came to last stands above; `make sandbox` begins it anew."
+        ) from None
     kexec = installer.tarball()
     publish(state, _INSTALLER_URL, kexec)
     releases = {}

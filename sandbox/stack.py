@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sandbox import inside, toolchain
+from sandbox import commands, inside, toolchain
 from sandbox.credentials import PASSPHRASE
 from sandbox.errors import SandboxError
 from sandbox.paths import REPO, STATE
 
 STACK = "sandbox"
+
+_TO_STOP = 60
 
 # The commands of Pulumi's that read or write a stack's configuration file.
 _CONFIGURED = {"config", "destroy", "preview", "refresh", "up", "update"}
@@ -72,9 +76,19 @@ def configuration_file(state: Path = STATE) -> Path:
 
 
 def run(
-    words: list[str], *, state: Path = STATE, capture: bool = False
+    words: list[str], *, state: Path = STATE, capture: bool = False, seconds: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run Pulumi inside the sandbox, its output to the terminal unless `capture` keeps it."""
+    """Run Pulumi inside the sandbox.
+
+    Args:
+        words: Pulumi's.
+        state: the sandbox's folder.
+        capture: its output is kept, and does not go to the terminal.
+        seconds: its limit; none for what somebody does by hand.
+
+    Raises:
+        SandboxError: it did not end in time, and was stopped as by Ctrl-C.
+    """
     pipe = subprocess.PIPE if capture else None
     with subprocess.Popen(
         inside.command(arguments(words, state), state),
@@ -85,7 +99,16 @@ def run(
         text=True,
     ) as process:
         try:
-            out, err = process.communicate()
+            out, err = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_TO_STOP)
+            process.kill()
+            printed = commands.end_of(error.stdout, error.stderr) if capture else "See above."
+            raise SandboxError(
+                f"{commands.late(['pulumi', *words], error.timeout)} {printed}"
+            ) from None
         except KeyboardInterrupt:
             # Pulumi has met the same Ctrl-C, and is left the time to write its state and give up its lock.
             process.communicate()
@@ -99,7 +122,7 @@ def quietly(words: list[str], *, state: Path = STATE) -> str:
     Raises:
         SandboxError: it failed; the message has what it said.
     """
-    done = run(words, state=state, capture=True)
+    done = run(words, state=state, capture=True, seconds=300)
     if done.returncode != 0:
         raise SandboxError(f"pulumi {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
     return done.stdout

@@ -12,6 +12,7 @@ from sandbox import daemon, keys, media, preflight, prepare, stack, toolchain, v
 from sandbox.errors import SandboxError
 from sandbox.paths import STATE
 
+_UP_SECONDS = 3600
 _console = Console(highlight=False)
 
 
@@ -60,7 +61,7 @@ def run() -> None:
     sums = world()
     with _step("pulumi up"):
         stack.prepare(keys.ADMINISTRATOR, keys.public_key())
-        if stack.run(["up", "--yes", "--skip-preview"]).returncode != 0:
+        if stack.run(["up", "--yes", "--skip-preview"], seconds=_UP_SECONDS).returncode != 0:
             raise SandboxError("`pulumi up` failed; `make sandbox` goes on from here.")
     with _step("A visit"):
         _visit(sums)
@@ -86,7 +87,7 @@ def _visit(sums: dict[str, str]) -> None:
 
 def _next_steps() -> None:
     _console.print("\n[bold]The stack's outputs[/bold]")
-    stack.run(["stack", "output"])
+    stack.run(["stack", "output"], seconds=300)
     _console.print("\n[bold]Try next[/bold]")
     for line in (
         "./sandbox/pulumi config set plex-on-nixos:timeZone Europe/Berlin && "

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sandbox import inside, keys
+from sandbox import commands, inside, keys
 from sandbox.errors import SandboxError
 from sandbox.paths import STATE
 
@@ -25,11 +25,10 @@ def fetch(url: str, *options: str, state: Path = STATE) -> bytes:
     Raises:
         SandboxError: no answer.
     """
-    done = subprocess.run(
+    done = commands.run(
         inside.command(["curl", "-sS", "--max-time", "60", *options, url], state),
-        env=inside.environment(state),
-        capture_output=True,
-        check=False,
+        environment=inside.environment(state),
+        seconds=120,
     )
     if done.returncode != 0:
         raise SandboxError(f"{url}: {done.stderr.decode().strip()}")
@@ -118,15 +117,12 @@ def _token(outputs: dict[str, Any], state: Path) -> str:
     """The owner's token, which a real one has from plex.tv; here it is read on the host."""
     preferences = "/var/lib/plex/Plex\\ Media\\ Server/Preferences.xml"
     command = keys.ssh_command(outputs, f"sudo cat {preferences}", state=state)
-    done = subprocess.run(
-        inside.command(command, state),
-        env=inside.environment(state),
-        capture_output=True,
-        text=True,
-        check=False,
+    done = commands.run(
+        inside.command(command, state), environment=inside.environment(state), seconds=120
     )
     if done.returncode != 0:
-        raise SandboxError(f"the host's administrator cannot read Plex's settings:\n{done.stderr}")
+        said = done.stderr.decode()
+        raise SandboxError(f"the host's administrator cannot read Plex's settings:\n{said}")
     return ElementTree.fromstring(done.stdout).attrib["PlexOnlineToken"]  # noqa: S314
 
 

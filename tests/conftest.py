@@ -33,8 +33,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A limit for each test that has none of its own."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A limit for each test that has none of its own, unless `--timeout` gives all of them one."""
+    if config.getoption("timeout", None) is not None:
+        return
     for item in items:
         folder = item.nodeid.removeprefix("tests/").partition("/")[0]
         seconds = _HEAVY if item.get_closest_marker("heavy") else _LIMITS.get(folder)

@@ -78,6 +78,7 @@ def _instance(layers: Layers, certificate: Path, rclone: Path | None) -> None:
         capture_output=True,
         text=True,
         check=True,
+        timeout=60,
     )
     tree.write(root / f"etc/ssl/certs/{subject.stdout.strip()}.0", pem, 0o644, root)
     if _PLEX.is_dir():

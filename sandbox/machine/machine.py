@@ -21,6 +21,9 @@ _REBOOTED = 133
 """How systemd-nspawn ends when the system in it wants to start again."""
 
 
+_FIRMWARE_SECONDS = 300
+
+
 class MachineError(Exception):
     """A machine could not be started, with the end of its console; or its disk not be resized."""
 
@@ -235,7 +238,11 @@ class Machine:
             )
         self._process = process
         if process.stdout is not None:
-            self.stage = (await process.stdout.read()).decode().strip() or None
+            try:
+                async with asyncio.timeout(_FIRMWARE_SECONDS):
+                    self.stage = (await process.stdout.read()).decode().strip() or None
+            except TimeoutError:
+                os.killpg(process.pid, signal.SIGKILL)
         if self.stage is None:
             await self._clear()
             await self._unplug()

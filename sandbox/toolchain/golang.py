@@ -14,6 +14,7 @@ GO = Path(sysconfig.get_path("purelib")) / "go/bin/go"
 """The Go of requirements-dev.txt, whatever the computer has."""
 
 _TAIL = 15
+_SECONDS = 3600
 
 
 class BuildError(Exception):
@@ -46,15 +47,21 @@ class Workshop:
             log.write(f"$ go {' '.join(arguments)}\n".encode())
             log.flush()
             start = log.tell()
-            result = subprocess.run(
-                command,
-                cwd=self.source / module,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+            try:
+                result = subprocess.run(
+                    command,
+                    cwd=self.source / module,
+                    env=self._environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    timeout=_SECONDS,
+                )
+            except subprocess.TimeoutExpired:
+                log.write(f"It did not end within {_SECONDS} seconds, and was stopped.\n".encode())
+                log.flush()
+                raise BuildError(self._failure(arguments, start)) from None
         if result.returncode != 0:
             raise BuildError(self._failure(arguments, start))
         return result.stdout

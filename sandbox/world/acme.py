@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from sandbox.world import addresses
 from sandbox.world.ca import Authority, write
-from sandbox.world.process import DIES_WITH_US
+from sandbox.world.process import DIES_WITH_US, end
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +80,7 @@ async def serving(
             await _keep_root(client, process, folder)
             yield _front(client)
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        await process.wait()
+        await end(process)
         await reading
 
 

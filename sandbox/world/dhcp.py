@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 from sandbox.hetzner.machines import MachineSpec
 from sandbox.world import addresses
-from sandbox.world.process import DIES_WITH_US
+from sandbox.world.process import DIES_WITH_US, end
 
 log = logging.getLogger(__name__)
 
 _LEASE = "1h"
+_PATIENCE = 60.0  # seconds
 
 
 class Dhcp:
@@ -87,10 +87,12 @@ class Dhcp:
         ready = asyncio.Event()
         self._reader = asyncio.create_task(self._read(self._process, ready))
         waiting = asyncio.create_task(ready.wait())
-        await asyncio.wait((waiting, self._reader), return_when=asyncio.FIRST_COMPLETED)
+        first = asyncio.FIRST_COMPLETED
+        await asyncio.wait((waiting, self._reader), timeout=_PATIENCE, return_when=first)
         waiting.cancel()
         if not ready.is_set():
-            raise RuntimeError(f"dnsmasq ended with {await self._process.wait()}")
+            await end(self._process)
+            raise RuntimeError(f"dnsmasq was not ready, and ended with {self._process.returncode}")
 
     async def _read(self, process: asyncio.subprocess.Process, ready: asyncio.Event) -> None:
         assert process.stderr is not None  # noqa: S101 - it is a pipe
@@ -103,9 +105,7 @@ class Dhcp:
     async def _stop(self) -> None:
         self._hosts = None
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()
-            await self._process.wait()
+            await end(self._process)
             self._process = None
         if self._reader is not None:
             await self._reader

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from contextlib import suppress
 from pathlib import Path
 
+from sandbox import commands
 from sandbox.errors import SandboxError
 from sandbox.world import addresses
 
@@ -29,6 +29,7 @@ _ADDRESSES6 = (
     *(f"{address}/128" for address in addresses.RESOLVERS6),
     f"{addresses.LAPTOP6}/128",
 )
+_SECONDS = 60.0
 _MAC = "02:00:00:00:00:01"
 _SETTINGS = {
     "net/ipv4/ip_forward": 1,
@@ -107,7 +108,7 @@ def _processes(namespace: Path) -> list[int]:
 def _is_alive(namespace: str) -> bool:
     """Whether the name stands for a namespace, and is not just a file that was left behind."""
     entered = ["ip", "netns", "exec", namespace, "true"]
-    return subprocess.run(entered, capture_output=True, check=False).returncode == 0
+    return commands.run(entered, seconds=_SECONDS).returncode == 0
 
 
 def _forget(namespace: str) -> None:
@@ -125,7 +126,7 @@ def _inside(namespace: str, *command: str) -> None:
 
 
 def _run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = commands.run(command, seconds=_SECONDS)
     if done.returncode != 0:
-        raise SandboxError(f"{' '.join(command)} failed: {done.stderr.strip()}")
-    return done.stdout
+        raise SandboxError(f"{' '.join(command)} failed: {done.stderr.decode().strip()}")
+    return done.stdout.decode()
