@@ -56,7 +56,7 @@ test-edge: $(VENV)/.complete ## What visitors meet, with a scanner, a flood, and
 
 .PHONY: test-unit
 test-unit: $(VENV)/.complete ## The quick tests alone
-	@$(IN_VENV) -m pytest tests/unit
+	@$(IN_VENV) -m pytest -n2 tests/unit
 
 .PHONY: test-nixos
 test-nixos: $(VENV)/.complete ## Hold the configuration against a real nixpkgs (NIXPKGS=/path or pinned; else NIX_PATH's)

@@ -20,11 +20,11 @@ _INSTALLER_URL = (
 )
 
 
-def run(say: Callable[[str], None], state: Path = STATE) -> None:
-    """Make the machines' base, the files of the internet's stand-in, and their pins.
+def base_root(say: Callable[[str], None]) -> None:
+    """Make the machines' base, unless the cache has it.
 
     Raises:
-        SandboxError: the base cannot be made.
+        SandboxError: the base cannot be made, or was not in time.
     """
     try:
         asyncio.run(asyncio.wait_for(base.ensure(say), _BASE_SECONDS))
@@ -33,8 +33,17 @@ def run(say: Callable[[str], None], state: Path = STATE) -> None:
     except TimeoutError:
         raise SandboxError(
             f"The machines' base was not made within {_BASE_SECONDS} seconds. "
-            "What it came to last stands above; `make sandbox` begins it anew."
+            "What it came to last stands above; the next run begins it anew."
         ) from None
+
+
+def run(say: Callable[[str], None], state: Path = STATE) -> None:
+    """Make the machines' base, the files of the internet's stand-in, and their pins.
+
+    Raises:
+        SandboxError: the base cannot be made.
+    """
+    base_root(say)
     kexec = installer.tarball()
     publish(state, _INSTALLER_URL, kexec)
     releases = {}

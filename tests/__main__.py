@@ -15,7 +15,7 @@ from time import monotonic
 from rich.console import Console
 from rich.table import Table
 
-from sandbox import preflight, toolchain
+from sandbox import preflight, prepare, toolchain
 from sandbox.errors import SandboxError
 from sandbox.paths import REPO
 from tests import needs
@@ -117,6 +117,8 @@ def main(words: list[str]) -> int:
         if absent := needs.absent():
             raise SandboxError("\n".join(["the tests cannot run here.", *absent]))
         toolchain.ensure(console.print)
+        # Stages that begin together would make it each, within a test's limit.
+        prepare.base_root(console.print)
     except SandboxError as error:
         console.print(f"tests: {error}", markup=False)
         return 1
