@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email
 import fcntl
 import os
 import re
@@ -22,6 +21,8 @@ _PATIENCE = 600.0
 
 _FLOCK = "hhqqi"
 """The kernel's struct flock on 64 bits."""
+
+_REPLACED = {"types", "uris", "suites", "components", "enabled"}
 
 _WHERE = ("Dir::State::lists/d", "Dir::Cache::archives/d", "Dir::State::status/f")
 
@@ -146,12 +147,13 @@ def of_suite(file: Path, number: int, archive: str, suite: str) -> str:
         return f"deb {f'{options[0]} ' if options else ''}{archive} {suite} main\n"
     lines = (line for line in file.read_text().splitlines() if not line.startswith("#"))
     paragraphs = [text for text in re.split(r"\n\s*\n", "\n".join(lines)) if text.strip()]
-    fields = email.message_from_string(paragraphs[number - 1].lstrip("\n") + "\n\n")
-    ours = {"Types": "deb", "URIs": archive, "Suites": suite, "Components": "main"}
-    del fields["Enabled"]
-    for name in ours:
-        del fields[name]
-    return "".join(f"{name}: {value}\n" for name, value in {**ours, **dict(fields)}.items())
+    kept, ours = "", True
+    for line in paragraphs[number - 1].strip("\n").splitlines():
+        # What begins with a space goes on with the field above it.
+        if not line[0].isspace():
+            ours = line.partition(":")[0].lower() in _REPLACED
+        kept += "" if ours else f"{line}\n"
+    return f"Types: deb\nURIs: {archive}\nSuites: {suite}\nComponents: main\n{kept}"
 
 
 def way() -> list[str]:

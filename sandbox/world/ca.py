@@ -16,6 +16,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _HOUR = timedelta(hours=1)
 _YEARS = timedelta(days=3650)
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass(frozen=True)
@@ -38,10 +49,12 @@ class Authority:
         if not key_file.exists() or not self.certificate.exists():
             key = ec.generate_private_key(ec.SECP256R1())
             name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "plex-on-nixos sandbox")])
-            builder = _builder(name, name, key, _YEARS).add_extension(
-                x509.BasicConstraints(ca=True, path_length=0), critical=True
+            certificate = (
+                _builder(name, name, key, key, _YEARS)
+                .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+                .add_extension(_SIGNS, critical=True)
+                .sign(key, hashes.SHA256())
             )
-            certificate = builder.sign(key, hashes.SHA256())
             write(key_file, _pem(key), mode=0o600)
             write(self.certificate, certificate.public_bytes(serialization.Encoding.PEM))
         self._key = serialization.load_pem_private_key(key_file.read_bytes(), None)
@@ -54,7 +67,7 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
         certificate = (
-            _builder(self._name, subject, key, _YEARS)
+            _builder(self._name, subject, key, self._key, _YEARS)
             .add_extension(x509.SubjectAlternativeName([_name(each) for each in names]), False)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
             .sign(self._key, hashes.SHA256())
@@ -76,9 +89,16 @@ def write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 
 
 def _builder(
-    issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePrivateKey, age: timedelta
+    issuer: x509.Name,
+    subject: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    signer: ec.EllipticCurvePrivateKey,
+    age: timedelta,
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
+    # Both identifiers are what Python asks for since 3.13.
+    own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    signers = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
     return (
         x509.CertificateBuilder()
         .issuer_name(issuer)
@@ -87,6 +107,8 @@ def _builder(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _HOUR)
         .not_valid_after(now + age)
+        .add_extension(own, critical=False)
+        .add_extension(signers, critical=False)
     )
 
 

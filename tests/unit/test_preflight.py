@@ -102,7 +102,7 @@ def test_the_same_archive_has_another_suite(tmp_path: Path) -> None:
         "Suites: trixie\n"
         "Components: main\n"
         "Architectures: amd64\n"
-        "Signed-By: \n"
+        "Signed-By:\n"
         " -----BEGIN PGP PUBLIC KEY BLOCK-----\n"
         " .\n"
         " mQINBGAEHQwBEAC7MhpI\n"
