@@ -68,8 +68,13 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failure's report has the logs of what is alive."""
+    if call.excinfo and _LIMIT in item.stash:
+        # The next alarm would end pytest.
+        item.ihook.pytest_timeout_cancel_timer(item=item)
     report = yield
     if report.failed:
         report.sections += logs.sections()

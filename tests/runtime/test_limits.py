@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.unit import inner
+from tests.runtime import inner
 
 _TESTS = """
 import asyncio

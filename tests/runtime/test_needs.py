@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sandbox.paths import REPO
 from tests.needs import needs
-from tests.unit import inner
+from tests.runtime import inner
 
 _TESTS = """
 import pytest
