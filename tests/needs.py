@@ -7,12 +7,19 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from typing import NoReturn
 
 import pytest
 
 STAGE = "PLEX_ON_NIXOS_TESTS"
 """The variable of the environment that `python -m tests` sets for its stages."""
+
+
+_OVERLAY = """
+mkdir lower upper work merged
+mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay merged
+"""
 
 
 def missing(what: str) -> NoReturn:
@@ -64,3 +71,23 @@ def _absent() -> Iterator[str]:
             f"No network namespace can be made ({done.stderr.strip()}): a container has to be a "
             f"privileged one."
         )
+        return
+    for folder in (gettempdir(), "/var/tmp"):  # noqa: S108 - where tests make their machines and homes
+        if not _takes_overlays(folder):
+            yield (
+                f"No overlay can be made in {folder}, which probably lies on one itself: mount a tmpfs "
+                f"there; for a container of Docker's, `--tmpfs {folder}:exec`."
+            )
+
+
+def _takes_overlays(folder: str) -> bool:
+    """Whether an overlay can write to a folder."""
+    with TemporaryDirectory(dir=folder) as trial:
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-euc", _OVERLAY],
+            cwd=trial,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+    return done.returncode == 0

@@ -40,6 +40,13 @@ shift
 exec setpriv --bounding-set=-sys_admin env PATH="$programs" "$@"
 """
 
+# As in a container, whose own folders are on an overlay.
+_ON_AN_OVERLAY = """
+mount -t overlay -o "lowerdir=/var/tmp,upperdir=$1/upper,workdir=$1/work" overlay /var/tmp
+shift
+exec "$@"
+"""
+
 
 def test_who_runs_tests_by_hand_sees_what_was_skipped(tmp_path: Path) -> None:
     status, printed = inner.run(tmp_path / "inner", _TESTS, "-rs")
@@ -78,3 +85,32 @@ def test_what_a_computer_lacks_is_said_with_what_to_do(tmp_path: Path) -> None:
     assert "modprobe fuse" in fuse
     assert "/dev/loop-control" in loop
     assert "Operation not permitted" in network
+
+
+@needs("mounts an overlay, which takes root", os.geteuid() == 0)
+def test_an_overlay_that_cannot_lie_on_another_is_said_with_what_to_do(tmp_path: Path) -> None:
+    ask = "from tests import needs; print(*needs.absent(), sep=chr(10))"
+    for name in ("upper", "work"):
+        (tmp_path / name).mkdir()
+    done = subprocess.run(
+        [
+            "unshare",
+            "--mount",
+            "sh",
+            "-euc",
+            _ON_AN_OVERLAY,
+            "sh",
+            tmp_path,
+            sys.executable,
+            "-c",
+            ask,
+        ],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    (line,) = done.stdout.splitlines()
+    assert "No overlay can be made in /var/tmp" in line
+    assert "`--tmpfs /var/tmp:exec`" in line
