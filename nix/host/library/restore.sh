@@ -106,6 +106,8 @@ fetch() {
 
 put_in_place() {
   if [ -d "$library" ]; then
+    # Its owner may have put a link there, or a folder of its own.
+    [ ! -L "$aside" ] && [ "$(stat -c %u "$aside" 2>/dev/null)" = 0 ] || rm -rf "$aside"
     mkdir -p "$aside"
     mv "$library" "$aside/$(date +%FT%H%M%SZ)"
     echo "what was there is in $aside until the next backup"

@@ -146,12 +146,15 @@ def test_who_owns_plex_leads_a_restore_nowhere(library: Library) -> None:
     with library.bucket.door.holding("download", "index/"):
         library.host.ok("systemctl", "start", "--no-block", "plex-library-restore")
         assert library.bucket.door.waiting.wait(120)
-        theirs = "ln -sfn $0 /var/lib/plex/.restoring; ln -sfn $0 /var/lib/plex/.restored"
+        theirs = "; ".join(
+            f"ln -sfn $0 /var/lib/plex/.{name}" for name in ("restoring", "restored", "replaced")
+        )
         library.host.ok("runuser", "-u", "plex", "--", "sh", "-c", theirs, STATE)
     library.await_that(lambda: library.state("plex-library-restore")[0] in ("inactive", "failed"))
 
     assert not library.exists(f"{STATE}/.restoring")
     assert not library.exists(f"{STATE}/Metadata")
+    assert not list((library.host.root / STATE.lstrip("/")).glob("2*Z"))
     assert library.watched() == "1"
 
 
