@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,11 @@ each = pytest.mark.parametrize("path", WORKFLOWS, ids=[path.name for path in WOR
 def actionlint(*paths: Path) -> str:
     """What actionlint, and shellcheck for it, find wrong."""
     toolchain.ensure(print)
+    # That of requirements-dev.txt. Where actionlint finds none, it says nothing of scripts.
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    options = ["-no-color", "-oneline", "-shellcheck", str(shellcheck)]
     done = subprocess.run(
-        [toolchain.locations().actionlint, "-no-color", "-oneline", *paths],
+        [toolchain.locations().actionlint, *options, *paths],
         cwd=REPO,
         capture_output=True,
         text=True,
