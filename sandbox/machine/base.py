@@ -117,12 +117,27 @@ async def ensure(progress: Callable[[str], None] = lambda _: None) -> Path:
     ROOTS.mkdir(parents=True, exist_ok=True)
     lock = os.open(ROOTS, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        await _alone(lock, progress)
         if not target.exists():
             await _make(target, progress)
     finally:
         os.close(lock)
     return target
+
+
+async def _alone(lock: int, progress: Callable[[str], None]) -> None:
+    told = False
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not told:
+                progress("waiting for another run, which makes it")
+            told = True
+            # No thread that waits for the lock: nobody could cancel it.
+            await asyncio.sleep(1)
+        else:
+            return
 
 
 async def _make(target: Path, progress: Callable[[str], None]) -> None:
