@@ -8,16 +8,23 @@ import re
 import shlex
 import struct
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
+from sandbox import commands
 from sandbox.errors import SandboxError
 
 _PATIENCE = 600.0
 """Seconds for somebody else's apt to end."""
+
+_LONGEST = 3600.0
+"""Seconds for our own."""
+
+_SECONDS = 60.0
+"""For a question to apt."""
 
 _FLOCK = "hhqqi"
 """The kernel's struct flock on 64 bits."""
@@ -27,16 +34,8 @@ _REPLACED = {"types", "uris", "suites", "components", "enabled"}
 _WHERE = ("Dir::State::lists/d", "Dir::Cache::archives/d", "Dir::State::status/f")
 
 
-@dataclass(frozen=True)
-class _Holder:
-    lock: Path
-    process: int
-
-    def __str__(self) -> str:
-        name = "another program"
-        with suppress(OSError):
-            name = Path(f"/proc/{self.process}/comm").read_text().strip()
-        return f"{name} (process {self.process}), which holds {self.lock}"
+class FailedError(SandboxError):
+    """apt-get or dpkg has ended with another status than 0."""
 
 
 def run(
@@ -55,57 +54,106 @@ def run(
         hold: a file that it keeps open.
 
     Raises:
-        SandboxError: it failed, or another one did not end in time.
+        FailedError: it failed; the message has the end of what it printed.
+        SandboxError: it, or somebody else's, did not end in time.
     """
     deadline = monotonic() + _PATIENCE
     while True:
-        _wait(deadline, say)
+        wait(holder, say, deadline)
         done = _run(command, {**(environment or {}), "LC_ALL": "C.UTF-8"}, hold)
         if done.returncode == 0:
             return done.stdout
         # Somebody else was quicker; the lock of the package lists is not waited for by apt-get itself.
         if not re.search(r"could not get lock|is locked by another process", done.stderr, re.I):
             said = (done.stderr.strip() or done.stdout.strip())[-2000:]
-            raise SandboxError(f"{' '.join(command)} failed:\n{said}")
+            raise FailedError(f"{' '.join(command)} failed:\n{said}")
         sleep(1)
 
 
 def _run(
     command: list[str], environment: Mapping[str, str], hold: int | None
 ) -> subprocess.CompletedProcess[str]:
-    with subprocess.Popen(
-        command,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        pass_fds=() if hold is None else (hold,),
-    ) as process:
+    # Files and no pipes: a write to a pipe would end apt-get and dpkg once this process has been killed.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            pass_fds=() if hold is None else (hold,),
+        )
+        late = None
         try:
-            out, err = process.communicate()
+            process.wait(_LONGEST)
+        except subprocess.TimeoutExpired:
+            late = _program(_last_child(process.pid))
+            # Packages are not left half installed by a SIGKILL.
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_SECONDS)
         except KeyboardInterrupt:
-            # The terminal has told it, too. Packages are not left half installed by a SIGKILL.
-            process.communicate()
+            # The terminal has told it, too.
+            process.wait()
             raise
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
+        printed = []
+        for file in (out, err):
+            file.seek(0)
+            printed.append(file.read())
+    if late:
+        raise SandboxError(
+            f"`{' '.join(command)}` did not end within {_LONGEST / 60:.0f} minutes, and was told to. "
+            f"It was waiting for {late}. If that still runs, end it; then run this again. "
+            f"{commands.end_of(*printed)}"
+        )
+    texts = (each.decode(errors="replace") for each in printed)
+    return subprocess.CompletedProcess(command, process.returncode, *texts)
 
 
-def _wait(deadline: float, say: Callable[[str], None]) -> None:
-    told = None
-    while holder := _holder():
+def _last_child(process: int) -> int:
+    """The youngest descendant, for which all those above it wait."""
+    with suppress(OSError, IndexError):
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        return _last_child(int(children[-1]))
+    return process
+
+
+def _program(process: int) -> str:
+    name = "another program"
+    with suppress(OSError):
+        name = Path(f"/proc/{process}/comm").read_text().strip()
+    return f"{name} (process {process})"
+
+
+def wait(
+    whom: Callable[[], str | None], say: Callable[[str], None], deadline: float | None = None
+) -> None:
+    """Wait until there is nobody to wait for.
+
+    Args:
+        whom: tells whom to wait for.
+        say: told the same, when it changes.
+        deadline: on the monotonic clock; else ten minutes from now.
+
+    Raises:
+        SandboxError: there still is somebody.
+    """
+    deadline = monotonic() + _PATIENCE if deadline is None else deadline
+    told = ""
+    while someone := whom():
         if monotonic() > deadline:
             raise SandboxError(
-                f"Waited {_PATIENCE / 60:.0f} minutes for {holder}. "
+                f"Waited {_PATIENCE / 60:.0f} minutes for {someone}. "
                 "Run this again when it has ended, or end it."
             )
-        if told != holder:
-            say(f"waiting for {holder}")
-            told = holder
+        if told != someone:
+            told = someone
+            say(f"waiting for {someone}")
         sleep(1)
 
 
-def _holder() -> _Holder | None:
+def holder() -> str | None:
+    """Who holds one of the locks of apt and dpkg."""
     asked = [word for number, key in enumerate(_WHERE) for word in (f"d{number}", key)]
     told = _output("apt-config", "shell", *asked)
     lists, archives, status = (Path(each.partition("=")[2]) for each in shlex.split(told))
@@ -115,7 +163,7 @@ def _holder() -> _Holder | None:
             wanted = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
             kind, _, _, _, process = struct.unpack(_FLOCK, fcntl.fcntl(file, fcntl.F_GETLK, wanted))
             if kind != fcntl.F_UNLCK:
-                return _Holder(lock, process)
+                return f"{_program(process)}, which holds {lock}"
     return None
 
 
@@ -162,7 +210,8 @@ def way() -> list[str]:
 
 
 def _output(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = commands.run(command, seconds=_SECONDS)
     if done.returncode != 0:
-        raise SandboxError(f"{' '.join(command)} failed:\n{done.stderr.strip()[-2000:]}")
-    return done.stdout
+        said = done.stderr.decode(errors="replace").strip()[-2000:]
+        raise SandboxError(f"{' '.join(command)} failed:\n{said}")
+    return done.stdout.decode(errors="replace")

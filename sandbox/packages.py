@@ -6,17 +6,19 @@ import fcntl
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sandbox import apt
+from sandbox import apt, commands
+from sandbox.errors import SandboxError
 
 RECORD = Path("/var/lib/plex-on-nixos/installing")
 """The packages that are being installed, there until their services have been disabled again."""
 
-_DPKG = Path("/var/lib/dpkg")
+_LOCK = Path("/run/plex-on-nixos.lock")
+"""Stays until the next boot: two runs could hold a lock each if it were removed."""
+
 _PATH = f"{Path(__file__).parent / 'quiet'}:/usr/sbin:/usr/bin:/sbin:/bin"
 # Nothing is written that would keep services from starting: whoever is killed takes this along.
 _QUIET = {
@@ -27,6 +29,9 @@ _QUIET = {
     "NEEDRESTART_SUSPEND": "1",
 }
 _UNITS = {".path", ".service", ".socket", ".target", ".timer"}
+_WHOLE = {"installed", "not-installed", "config-files"}
+_SECONDS = 60
+_STOPPING = 120
 
 
 def missing(wanted: Mapping[str, str]) -> list[str]:
@@ -50,56 +55,80 @@ def install(packages: list[str], say: Callable[[str], None]) -> None:
     if not packages and not RECORD.exists():
         return
     with _alone(say) as lock:
-        _settle(say)
+        _settle(say, lock)
         if not packages:
             return
         say(f"installing {', '.join(packages)}")
         apt.run(["apt-get", "update", "-qq"], say)
-        command = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", *packages]
-        _write(_new(apt.run([*command, "--simulate"], say)))
-        try:
-            apt.run([*command, "-o", f"DPkg::Path={_PATH}"], say, environment=_QUIET, hold=lock)
-        finally:
-            _disable(RECORD.read_text().split())
-    _forget()
+        _get(packages, say, lock)
 
 
 def settle(say: Callable[[str], None]) -> None:
     """End what a run that was killed has left of an installation.
 
     Raises:
-        SandboxError: dpkg failed; the message has the end of what it printed.
+        SandboxError: apt-get failed; the message has the end of what it printed.
     """
     if RECORD.exists():
-        with _alone(say):
-            _settle(say)
+        with _alone(say) as lock:
+            _settle(say, lock)
 
 
-def _settle(say: Callable[[str], None]) -> None:
+def _settle(say: Callable[[str], None], lock: int) -> None:
     if not RECORD.exists():
         return
     say("an installation of packages was interrupted; going on with it")
+    # Whoever holds apt's locks may do so for long.
+    _disable(_recorded())
     quiet = {**_QUIET, "PATH": _PATH}
-    try:
+    # It fails where a package has been unpacked and what it depends on has not. apt-get gets that, and says
+    # what else is wrong.
+    with suppress(apt.FailedError):
         apt.run(["dpkg", "--configure", "--pending"], say, environment=quiet)
+    _get(["--fix-broken"], say, lock)
+
+
+def _get(words: list[str], say: Callable[[str], None], lock: int) -> None:
+    command = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", *words]
+    goes_on = False
+    try:
+        _write([*_recorded(), *_new(apt.run([*command, "--simulate"], say))])
+        apt.run([*command, "-o", f"DPkg::Path={_PATH}"], say, environment=_QUIET, hold=lock)
+    except SandboxError:
+        # A dpkg without its apt-get may still unpack any of them.
+        goes_on = apt.holder() is not None
+        raise
     finally:
-        _disable(RECORD.read_text().split())
-    _forget()
+        names = _recorded()
+        _disable(names)
+        # What has come to nothing may be installed and started by the computer's owner.
+        if left := [name for name in names if goes_on or not _whole(name)]:
+            _write(left)
+        else:
+            _forget()
 
 
 @contextmanager
 def _alone(say: Callable[[str], None]) -> Iterator[int]:
     """One run at a time. An apt-get that outlives its run holds this on."""
-    lock = os.open(_DPKG, os.O_RDONLY | os.O_DIRECTORY)
+    # Who is not root cannot open it, and so cannot hold it.
+    lock = os.open(_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("waiting for another run, which installs packages")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        apt.wait(lambda: _other(lock), say)
+        os.pwrite(lock, f"{os.getpid():<20}".encode(), 0)
         yield lock
     finally:
         os.close(lock)
+
+
+def _other(lock: int) -> str | None:
+    """Who else has the lock; None once we have it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        process = os.pread(lock, 20, 0).decode().strip()
+        return apt.holder() or f"another run (process {process}), which installs packages"
+    return None
 
 
 def _new(simulated: str) -> list[str]:
@@ -120,24 +149,29 @@ def _write(names: Iterable[str]) -> None:
     os.close(folder)
 
 
+def _recorded() -> list[str]:
+    return RECORD.read_text().split() if RECORD.exists() else []
+
+
 def _forget() -> None:
-    shutil.rmtree(RECORD.parent)
+    if RECORD.parent.exists():
+        shutil.rmtree(RECORD.parent)
 
 
 def _disable(names: Iterable[str]) -> None:
     for scope, unit in sorted(_units(names)):
         state = _systemctl(scope, "is-enabled", unit)
-        if state.stdout.strip() == "enabled":
+        if state == "enabled":
             # After a power cut, it may have been started at the boot.
-            _systemctl(scope, "disable", *(["--now"] if scope == "--system" else []), unit)
+            now = ["--now"] if scope == "--system" else []
+            _systemctl(scope, "disable", *now, unit, seconds=_STOPPING)
 
 
 def _units(names: Iterable[str]) -> set[tuple[str, str]]:
     """Their units, each with the option that tells systemctl whose manager it is for."""
     found = set()
     for name in names:
-        command = ["dpkg-query", "--listfiles", name]
-        listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        listed = _printed("dpkg-query", "--listfiles", name)
         for path in map(Path, listed.splitlines()):
             match path.parent.parts[-2:]:
                 case ("systemd", "system") if path.suffix in _UNITS:
@@ -149,5 +183,16 @@ def _units(names: Iterable[str]) -> set[tuple[str, str]]:
     return found
 
 
-def _systemctl(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["systemctl", *words], capture_output=True, text=True, check=False)
+def _whole(name: str) -> bool:
+    """Whether a package is installed or not, and nothing between."""
+    # Of one that was never here, dpkg-query prints nothing.
+    state = _printed("dpkg-query", "--show", "--showformat=${Status}", name).split()
+    return not state or state[-1] in _WHOLE
+
+
+def _systemctl(*words: str, seconds: float = _SECONDS) -> str:
+    return _printed("systemctl", *words, seconds=seconds)
+
+
+def _printed(*command: str, seconds: float = _SECONDS) -> str:
+    return commands.run(command, seconds=seconds).stdout.decode(errors="replace").strip()

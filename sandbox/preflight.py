@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 from collections.abc import Callable, Mapping
 
-from sandbox import packages
+from sandbox import commands, packages
 from sandbox.errors import SandboxError
 from sandbox.machine import cgroups
 
@@ -82,9 +81,7 @@ def of_container(lacking: list[str]) -> str:
 
 def _lacking() -> list[str]:
     lacking = []
-    tried = subprocess.run(
-        ["unshare", "--mount", "--net", "true"], capture_output=True, check=False
-    )
+    tried = commands.run(["unshare", "--mount", "--net", "true"], seconds=60)
     if tried.returncode != 0:
         lacking.append("the right to make namespaces and mounts")
     for device in ("/dev/fuse", "/dev/loop-control"):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from sandbox import apt
 from sandbox.errors import SandboxError
+from tests.runtime.lone_host import REPO
 
 
 @pytest.fixture
@@ -101,3 +106,39 @@ def test_what_apt_says_of_a_failure_is_told(folder: Path) -> None:
         apt.run(["apt-get", "update", "-qq"], print)
     with pytest.raises(SandboxError, match="Malformed entry 1"):
         apt.source("trixie")
+
+
+_KILLED = """
+import sys
+from sandbox import apt
+apt.run(["sh", "-c", "exec 3>whole; cat go; echo more; echo more >&2; echo whole >&3"], print)
+"""
+
+
+def test_it_goes_on_when_the_run_has_been_killed(folder: Path) -> None:
+    """Also when it prints something, which a pipe would answer with SIGPIPE."""
+    for name in ("go", "whole"):
+        os.mkfifo(folder / name)
+    code = {**os.environ, "PYTHONPATH": str(REPO)}
+    with subprocess.Popen([sys.executable, "-c", _KILLED], cwd=folder, env=code) as run:
+        whole, go = (folder / "whole").open(), (folder / "go").open("w")
+        run.kill()
+        assert run.wait() == -signal.SIGKILL
+        go.close()
+        with whole:
+            assert whole.read() == "whole\n"
+
+
+def test_one_that_does_not_end_is_told_to(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By SIGTERM, after which it can clean up. The message says what it was waiting for."""
+    monkeypatch.setattr(apt, "_LONGEST", 5.0)
+    script = "trap 'kill $!; touch ended; exit' TERM; sleep infinity & echo said; wait"
+    monkeypatch.chdir(folder)
+    with pytest.raises(SandboxError) as refused:
+        apt.run(["sh", "-c", script], print)
+    assert re.search(
+        r"did not end within 0 minutes, and was told to\. It was waiting for sleep \(process \d+\)\. "
+        r"If that still runs, end it; then run this again\. The end of what it printed:\nsaid$",
+        str(refused.value),
+    )
+    assert (folder / "ended").exists()

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.heavy
 _POSTINST = """#!/bin/sh
 set -e
 [ ! -p /run/{name}.wait ] || cat /run/{name}.wait
+[ ! -e /run/{name}.fails ]
 if deb-systemd-helper --quiet was-enabled {name}.service; then
     deb-systemd-helper enable {name}.service >/dev/null || true
 else
@@ -36,6 +37,10 @@ if [ -x /etc/init.d/{name} ]; then
 fi
 # Not by debhelper, but seen.
 systemctl restart {name}.service
+"""
+# Waits when the other one has been unpacked already.
+_PREINST = """#!/bin/sh
+if [ -p /run/pair.wait ] && [ -e /etc/init.d/{other} ]; then cat /run/pair.wait; fi
 """
 _UNIT = """[Service]
 ExecStart=sleep infinity
@@ -72,14 +77,16 @@ sys.stdin.read()
 """
 
 
-def _package(name: str, folder: Path) -> str:
-    """Make a package with a service, and return its paragraph for apt."""
+def _package(name: str, folder: Path, other: str = "") -> str:
+    """Make a package with a service, which may depend on another one, and return its paragraph for apt."""
     tree = folder / name
     control = (
         f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: Test <test@example.org>\n"
     )
+    control += f"Depends: {other}\n" if other else ""
     for path, text, mode in (
         ("DEBIAN/control", f"{control}Description: a service\n", 0o644),
+        ("DEBIAN/preinst", _PREINST.format(other=other), 0o755),
         ("DEBIAN/postinst", _POSTINST.format(name=name), 0o755),
         (f"usr/lib/systemd/system/{name}.service", _UNIT.format(name=name), 0o644),
         (f"etc/init.d/{name}", _INIT.format(name=name), 0o755),
@@ -96,16 +103,19 @@ def _package(name: str, folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def computer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """A booted Debian with an archive of three packages, the first of them installed by its owner."""
+    """A booted Debian with an archive of packages, the first of them installed by its owner."""
     with lone_host.host(tmp_path_factory.mktemp("computer")) as host:
         repository = host.root / "opt/archive"
         repository.mkdir()
-        listed = "".join(_package(name, repository) for name in ("owned", "tiny", "slow"))
+        listed = "".join(_package(name, repository) for name in ("owned", "tiny", "slow", "gone"))
+        # Whichever is unpacked first, it depends on one that has not been.
+        listed += _package("left", repository, "right") + _package("right", repository, "left")
+        (repository / "gone.deb").unlink()
         (repository / "Packages").write_text(listed)
         sources = host.root / "etc/apt"
         shutil.rmtree(sources / "sources.list.d", ignore_errors=True)
         host.write("/etc/apt/sources.list", "deb [trusted=yes] file:/opt/archive ./\n")
-        for module in ("__init__", "apt", "errors", "packages"):
+        for module in ("__init__", "apt", "commands", "errors", "packages"):
             code = (REPO / f"sandbox/{module}.py").read_text()
             host.write(f"/opt/project/sandbox/{module}.py", code)
         shutil.copytree(REPO / "sandbox/quiet", host.root / "opt/project/sandbox/quiet")
@@ -123,6 +133,10 @@ def _python(call: str) -> list[str]:
 
 def _install(host: Host, name: str) -> str:
     return host.ok(*_python(f"install(['{name}'], print)"))
+
+
+def _state(host: Host, name: str) -> str:
+    return host.ok("dpkg-query", "--show", "--showformat=${db:Status-Status}", name)
 
 
 def _in_force(host: Host, name: str) -> list[str]:
@@ -195,7 +209,7 @@ def test_a_run_that_was_killed_is_settled_later(computer: Host, everything: bool
             assert settling.stdout is not None
             # The apt-get that goes on has it still.
             settled = settling.stdout.readline()
-            assert settled == "waiting for another run, which installs packages\n"
+            assert settled.startswith("waiting for apt-get (process ")
     if not everything:
         settled += settling.communicate(timeout=300)[0]
         assert settling.returncode == 0
@@ -203,6 +217,71 @@ def test_a_run_that_was_killed_is_settled_later(computer: Host, everything: bool
     assert "install ok installed" in computer.ok("dpkg-query", "--status", "slow")
     assert _in_force(computer, "slow") == []
     assert _left(computer) == []
+
+
+def test_so_is_one_that_was_killed_before_all_was_unpacked(computer: Host) -> None:
+    """The first is unpacked, and what it depends on is not: that cannot be configured."""
+    wait = "/run/pair.wait"
+    computer.ok("mkfifo", wait)
+    run = subprocess.Popen(computer.command(*_python("install(['left'], print)")))
+    with (computer.root / wait.lstrip("/")).open("wb"):
+        computer.ok("pkill", "-KILL", "-f", "packages.install")
+        assert run.wait() == -signal.SIGKILL
+        computer.ok("pkill", "-KILL", "-x", "apt-get|dpkg|preinst|.*\\.preinst")
+        computer.ok("rm", wait)
+    states = {_state(computer, name) for name in ("left", "right")}
+    assert "unpacked" in states
+    assert "interrupted" in computer.ok(*_python("settle(print)"))
+    for name in ("left", "right"):
+        assert _state(computer, name) == "installed"
+        assert _in_force(computer, name) == []
+    assert _left(computer) == []
+
+
+def test_what_could_not_be_had_is_forgotten(computer: Host) -> None:
+    """Its owner may install it, and its service is then left alone."""
+    failed = computer.run(*_python("install(['gone'], print)"))
+    assert failed.returncode == 1
+    assert "gone.deb" in failed.stderr
+    assert _left(computer) == []
+
+
+def test_only_what_is_half_installed_is_settled_later(computer: Host) -> None:
+    computer.run("apt-get", "purge", "--yes", "slow", "tiny")
+    (computer.root / "var/started-slow").unlink(missing_ok=True)
+    computer.write("/run/slow.fails", "")
+    failed = computer.run(*_python("install(['slow', 'tiny'], print)"))
+    assert failed.returncode == 1
+    assert (computer.root / RECORD.relative_to("/")).read_text() == "slow\n"
+    computer.ok("rm", "/run/slow.fails")
+    assert "interrupted" in computer.ok(*_python("settle(print)"))
+    assert _state(computer, "slow") == "installed"
+    assert _in_force(computer, "slow") == []
+    assert _left(computer) == []
+
+
+_ALONE = """
+import sys
+sys.path.insert(0, "/opt/project")
+from sandbox import apt, packages
+from sandbox.errors import SandboxError
+apt._PATIENCE = 0
+with packages._alone(print):
+    try:
+        with packages._alone(print):
+            pass
+    except SandboxError as error:
+        print(error)
+"""
+
+
+def test_another_run_is_waited_for_no_longer_than_apt(computer: Host) -> None:
+    """Nor can anybody but root keep a run waiting."""
+    said = computer.ok("timeout", "60", "python3", "-c", _ALONE)
+    assert said.startswith("Waited 0 minutes for another run (process ")
+    lock = "/run/plex-on-nixos.lock"
+    assert computer.ok("stat", "--format=%U %a", lock) == "root 600\n"
+    assert computer.ok("flock", "--nonblock", lock, "echo", "free") == "free\n"
 
 
 @pytest.mark.parametrize("lock", ["/var/lib/apt/lists/lock", "/var/lib/dpkg/lock-frontend"])
