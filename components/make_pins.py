@@ -35,8 +35,11 @@ def main(arguments: list[str], local: Path = LOCAL) -> None:
     wanted = _parse(arguments)
     console = Console(highlight=False, soft_wrap=True)
     try:
-        release = wanted.release or upstream.newest_release(pins.read(local).nixpkgs)
-        written = _renew(release, local, console)
+        if wanted.release:
+            release, url = wanted.release, upstream.newest_nixpkgs(wanted.release)
+        else:
+            release, url = upstream.newest_release(pins.read(local).nixpkgs)
+        written = _renew(release, url, local, console)
         written |= _fill(wanted.architecture, local, console)
     except (pins.PinsError, upstream.UpstreamError) as error:
         sys.exit(f"make pins: {error}")
@@ -76,9 +79,8 @@ def _release(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{error}; got {text!r}") from error
 
 
-def _renew(release: str, local: Path, console: Console) -> bool:
-    """Pin the newest nixpkgs of a release; whether anything was written."""
-    url = upstream.newest_nixpkgs(release)
+def _renew(release: str, url: str, local: Path, console: Console) -> bool:
+    """Pin the newest nixpkgs of a release, which is at `url`; whether anything was written."""
     known = pins.read(local).nixpkgs.get(release)
     if known is not None and known.url == url and known.sha256 is not None:
         console.print(f"nixpkgs {release}: {url.split('/')[-2]} is the newest, and pinned already")

@@ -36,8 +36,10 @@ class NotOutError(UpstreamError):
     """A release has not come out, as far as its channel shows."""
 
 
-def newest_release(known: Iterable[str]) -> str:
-    """The newest release that has come out: after the known ones, the channels are asked one by one.
+def newest_release(known: Iterable[str]) -> tuple[str, str]:
+    """The newest release that has come out, and where its newest nixpkgs is.
+
+    After the known ones, the channels are asked one by one.
 
     Args:
         known: releases to begin with, such as those that have a pin. One that has no channel is passed over.
@@ -45,23 +47,25 @@ def newest_release(known: Iterable[str]) -> str:
     Raises:
         UpstreamError: a channel does not answer, or none of the known ones has come out.
     """
-    found = next((release for release in sorted(known, reverse=True) if _is_out(release)), None)
-    if found is None:
+    for release in sorted(known, reverse=True):
+        if url := _out(release):
+            break
+    else:
         raise UpstreamError(
             f"none of the releases with a pin ({', '.join(sorted(known))}) has a channel; name one that "
             "has: `make pins RELEASE=…`"
         )
-    while _is_out(following := successor(found)):
-        found = following
-    return found
+    while newer := _out(successor(release)):
+        release, url = successor(release), newer
+    return release, url
 
 
-def _is_out(release: str) -> bool:
+def _out(release: str) -> str | None:
+    """Where the newest nixpkgs of a release is; None if it has not come out."""
     try:
-        newest_nixpkgs(release)
+        return newest_nixpkgs(release)
     except NotOutError:
-        return False
-    return True
+        return None
 
 
 def newest_nixpkgs(release: str) -> str:
