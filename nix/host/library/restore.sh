@@ -3,11 +3,11 @@
 # Sourced by library.sh.
 : "${state:?}" "${work:?}" "${library:?}" "${staging:?}" "${place:?}"
 
-# Not in Plex's folder, whose owner could put links in their place while root writes there.
+# The first two are not in Plex's folder, whose owner could put links in their place while root writes there.
 beside=/var/lib/.restoring    # perhaps half of a library
 whole=/var/lib/.restored      # a whole one
 aside=/var/lib/plex/.replaced # what was there before a restore, in a folder of its time
-needed=                         # where the nixpkgs is written that the host has to have first
+needed=                       # where the nixpkgs is written that the host has to have first
 brought="\`pulumi up\` brings the host there first, and then the library comes back"
 
 # What plex-library.service does: afterwards there is a library, or Plex may begin one.
