@@ -53,8 +53,8 @@ def check() -> None:
         raise SandboxError(refusal)
     if os.geteuid() != 0:
         raise SandboxError("The sandbox makes network namespaces and mounts: run it as root.")
-    if lacking := _lacking():
-        raise SandboxError(of_container(lacking))
+    if found := lacking():
+        raise SandboxError(of_container(found))
 
 
 def of_system(release: Mapping[str, str]) -> str | None:
@@ -71,29 +71,31 @@ def of_system(release: Mapping[str, str]) -> str | None:
     )
 
 
-def of_container(lacking: list[str]) -> str:
+def of_container(found: list[str]) -> str:
     """Why a container is refused that lacks something."""
     return (
-        f"The sandbox cannot run here without {' and '.join(lacking)}. "
+        f"The sandbox cannot run here without {' and '.join(found)}. "
         f"If this is a container, give it more rights; from the checkout, outside of it:\n{CONTAINER}"
     )
 
 
-def _lacking() -> list[str]:
-    lacking = []
+def lacking() -> list[str]:
+    """The rights and devices that the sandbox needs and this computer has not, as in a container."""
+    found = []
     tried = commands.run(["unshare", "--mount", "--net", "true"], seconds=60)
     if tried.returncode != 0:
-        lacking.append("the right to make namespaces and mounts")
-    for device in ("/dev/fuse", "/dev/loop-control"):
+        said = tried.stderr.decode(errors="replace").strip()
+        found.append(f"the right to make namespaces and mounts ({said})")
+    for device, module in (("/dev/fuse", "fuse"), ("/dev/loop-control", "loop")):
         try:
             os.close(os.open(device, os.O_RDWR))
-        except OSError:
-            lacking.append(device)
+        except OSError as error:
+            found.append(f"{device} ({error.strerror}; perhaps `modprobe {module}` brings it)")
     # A container often sees the groups, but may not make any.
     tops = cgroups.hierarchies()
     if not tops or not all(os.access(top, os.W_OK) for top in tops):
-        lacking.append("control groups that can be written to")
-    return lacking
+        found.append("control groups that can be written to")
+    return found
 
 
 def install(say: Callable[[str], None], more: Mapping[str, str] | None = None) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import NoReturn
 
@@ -43,41 +40,13 @@ def check(item: pytest.Item) -> None:
 
 
 def absent() -> list[str]:
-    """What this computer lacks for the tests, each with what to do."""
-    return list(_absent())
-
-
-def _absent() -> Iterator[str]:
-    if os.geteuid() != 0:
-        yield "This is not root, who makes servers: run it as root."
-    if not shutil.which("systemd-nspawn"):
-        yield "There is no systemd-nspawn, which servers run in: apt install systemd-container."
-    for device, use, module in (
-        ("/dev/fuse", "the mount of the media", "fuse"),
-        ("/dev/loop-control", "the servers' disks", "loop"),
-    ):
-        try:
-            Path(device).open("r+b", buffering=0).close()
-        except OSError as error:
-            yield (
-                f"{device}, for {use}, cannot be opened ({error.strerror}): `modprobe {module}`; "
-                f"a container has to be a privileged one."
-            )
-    done = subprocess.run(
-        ["unshare", "--net", "true"], capture_output=True, text=True, check=False, timeout=60
-    )
-    if done.returncode != 0:
-        yield (
-            f"No network namespace can be made ({done.stderr.strip()}): a container has to be a "
-            f"privileged one."
-        )
-        return
-    for folder in (gettempdir(), "/var/tmp"):  # noqa: S108 - where tests make their machines and homes
-        if not _takes_overlays(folder):
-            yield (
-                f"No overlay can be made in {folder}, which probably lies on one itself: mount a tmpfs "
-                f"there; for a container of Docker's, `--tmpfs {folder}:exec`."
-            )
+    """What this computer lacks for the tests beyond what `sandbox.preflight` asks for, with what to do."""
+    return [
+        f"No overlay can be made in {folder}, which probably lies on one itself: mount a tmpfs there; "
+        f"for a container of Docker's, `--tmpfs {folder}:exec`."
+        for folder in (gettempdir(), "/var/tmp")  # noqa: S108 - where tests make machines and homes
+        if not _takes_overlays(folder)
+    ]
 
 
 def _takes_overlays(folder: str) -> bool:

@@ -47,6 +47,10 @@ shift
 exec "$@"
 """
 
+_ABSENT = "from tests import needs; print(*needs.absent(), sep=chr(10))"
+_MISSING = "from sandbox import packages, preflight; print(packages.missing(preflight.PACKAGES))"
+_LACKING = "from sandbox import preflight; print(*preflight.lacking(), sep=chr(10))"
+
 
 def test_who_runs_tests_by_hand_sees_what_was_skipped(tmp_path: Path) -> None:
     status, printed = inner.run(tmp_path / "inner", _TESTS, "-rs")
@@ -66,41 +70,17 @@ def test_a_missing_part_fails_the_stage(tmp_path: Path) -> None:
     assert "this computer lacks something: there is no kite" in printed
 
 
-@needs("takes devices away, which takes root", os.geteuid() == 0)
-def test_what_a_computer_lacks_is_said_with_what_to_do(tmp_path: Path) -> None:
-    ask = "from tests import needs; print(*needs.absent(), sep=chr(10))"
-    for program in ("true", "unshare"):
-        (tmp_path / program).symlink_to(str(shutil.which(program)))
-    done = subprocess.run(
-        ["unshare", "--mount", "sh", "-euc", _POOR, "sh", tmp_path, sys.executable, "-c", ask],
-        cwd=REPO,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    nspawn, fuse, loop, network = done.stdout.splitlines()
-    assert "apt install systemd-container" in nspawn
-    assert "/dev/fuse" in fuse
-    assert "modprobe fuse" in fuse
-    assert "/dev/loop-control" in loop
-    assert "Operation not permitted" in network
-
-
-@needs("mounts an overlay, which takes root", os.geteuid() == 0)
-def test_an_overlay_that_cannot_lie_on_another_is_said_with_what_to_do(tmp_path: Path) -> None:
-    ask = "from tests import needs; print(*needs.absent(), sep=chr(10))"
-    for name in ("upper", "work"):
-        (tmp_path / name).mkdir()
+def asked(ask: str, mounts: str, *words: object) -> list[str]:
+    """The lines that Python prints on a computer that a script has changed by mounts."""
     done = subprocess.run(
         [
             "unshare",
             "--mount",
             "sh",
             "-euc",
-            _ON_AN_OVERLAY,
+            mounts,
             "sh",
-            tmp_path,
+            *map(str, words),
             sys.executable,
             "-c",
             ask,
@@ -110,7 +90,31 @@ def test_an_overlay_that_cannot_lie_on_another_is_said_with_what_to_do(tmp_path:
         text=True,
         check=True,
     )
+    return done.stdout.splitlines()
 
-    (line,) = done.stdout.splitlines()
+
+@needs("takes devices away, which takes root", os.geteuid() == 0)
+def test_what_a_computer_lacks_is_said_with_what_to_do(tmp_path: Path) -> None:
+    for program in ("true", "unshare"):
+        (tmp_path / program).symlink_to(str(shutil.which(program)))
+
+    network, fuse, loop, *_ = asked(_LACKING, _POOR, tmp_path)
+
+    assert "/dev/fuse" in fuse
+    assert "modprobe fuse" in fuse
+    assert "/dev/loop-control" in loop
+    assert "Operation not permitted" in network
+    # What can be installed is.
+    (packages,) = asked(_MISSING, _POOR, tmp_path)
+    assert "systemd-container" in packages
+
+
+@needs("mounts an overlay, which takes root", os.geteuid() == 0)
+def test_an_overlay_that_cannot_lie_on_another_is_said_with_what_to_do(tmp_path: Path) -> None:
+    for name in ("upper", "work"):
+        (tmp_path / name).mkdir()
+
+    (line,) = asked(_ABSENT, _ON_AN_OVERLAY, tmp_path)
+
     assert "No overlay can be made in /var/tmp" in line
     assert "`--tmpfs /var/tmp:exec`" in line
