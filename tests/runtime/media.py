@@ -9,7 +9,8 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from sandbox.b2.errors import B2Error
 from sandbox.b2.keys import Key
 from sandbox.b2.link import Linked
 from tests import stack
-from tests.runtime.lone_host import Host
+from tests.runtime.lone_host import Host, host
 
 PORT = 8080
 RCLONE_CONF = "/var/lib/secrets/rclone.conf"
@@ -226,3 +227,17 @@ def remote(**overrides: object) -> str:
 def hand_over(on: Host, **overrides: object) -> None:
     """The secrets as the installation leaves them."""
     on.write(RCLONE_CONF, remote(**overrides), 0o600)
+
+
+@contextmanager
+def media_host(directory: Path) -> Iterator[Host]:
+    """Boot a host with the units and the secrets of the mount, which is not started.
+
+    Args:
+        directory: as for `lone_host.host`.
+    """
+    with host(directory) as running:
+        running.ok("mkdir", "-m", "700", "-p", "/var/lib/secrets")
+        configure(running)
+        hand_over(running)
+        yield running

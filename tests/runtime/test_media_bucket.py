@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.runtime.lone_host import Host, host
-from tests.runtime.media import PORT, Bucket, Mount, await_true, configure, hand_over
+from tests.runtime.lone_host import Host
+from tests.runtime.media import PORT, Bucket, Mount, await_true, configure, hand_over, media_host
 
 _BOTH = {"Films/Nosferatu (1922)/Nosferatu – Symphonie.mkv", "Music/Ärger.flac"}
 _EMPTIED = "b2:films-and-music has held something and is empty now, so Plex is not started"
@@ -15,10 +15,7 @@ _EMPTIED = "b2:films-and-music has held something and is empty now, so Plex is n
 
 @pytest.fixture(scope="module")
 def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    with host(tmp_path_factory.mktemp("bucket")) as running:
-        running.ok("mkdir", "-m", "700", "-p", "/var/lib/secrets")
-        configure(running)
-        hand_over(running)
+    with media_host(tmp_path_factory.mktemp("bucket")) as running:
         yield running
 
 

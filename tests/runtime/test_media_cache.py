@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.runtime.lone_host import Host, host
-from tests.runtime.media import PORT, Bucket, Mount, configure, hand_over
+from tests.runtime.lone_host import Host
+from tests.runtime.media import PORT, Bucket, Mount, configure, media_host
 
 _MIB = 1 << 20
 _DISK = 20480 * _MIB
@@ -19,10 +19,7 @@ _DATABASES = "/var/lib/plex/Plex Media Server/Plug-in Support/Databases"
 
 @pytest.fixture(scope="module")
 def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    with host(tmp_path_factory.mktemp("cache")) as running:
-        running.ok("mkdir", "-m", "700", "-p", "/var/lib/secrets")
-        configure(running)
-        hand_over(running)
+    with media_host(tmp_path_factory.mktemp("cache")) as running:
         made = Bucket(tmp_path_factory.mktemp("b2"))
         with running.serving(made.door, PORT):
             yield running

@@ -10,8 +10,15 @@ from contextlib import contextmanager
 import pytest
 
 from sandbox.b2.link import Link
-from tests.runtime.lone_host import Host, host
-from tests.runtime.media import FILM, PORT, Bucket, Mount, await_true, configure, hand_over
+from tests.runtime.lone_host import Host
+from tests.runtime.media import (
+    FILM,
+    PORT,
+    Bucket,
+    Mount,
+    await_true,
+    media_host,
+)
 
 _FILM = "Films/Nosferatu (1922)/Nosferatu – Symphonie.mkv"
 # As long as a file system takes it; of two bytes a letter, but for the last.
@@ -33,10 +40,7 @@ _NAMES = {
 
 @pytest.fixture(scope="module")
 def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    with host(tmp_path_factory.mktemp("faults")) as running:
-        running.ok("mkdir", "-m", "700", "-p", "/var/lib/secrets")
-        configure(running)
-        hand_over(running)
+    with media_host(tmp_path_factory.mktemp("faults")) as running:
         yield running
 
 

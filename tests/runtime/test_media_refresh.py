@@ -10,16 +10,13 @@ from functools import partial
 import pytest
 
 from tests.runtime.locks import held_by
-from tests.runtime.lone_host import Host, host
-from tests.runtime.media import PORT, Bucket, Mount, await_true, configure, hand_over
+from tests.runtime.lone_host import Host
+from tests.runtime.media import PORT, Bucket, Mount, await_true, media_host
 
 
 @pytest.fixture(scope="module")
 def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    with host(tmp_path_factory.mktemp("refresh")) as running:
-        running.ok("mkdir", "-m", "700", "-p", "/var/lib/secrets")
-        configure(running)
-        hand_over(running)
+    with media_host(tmp_path_factory.mktemp("refresh")) as running:
         yield running
 
 

@@ -7,18 +7,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.runtime.lone_host import Host, host
-from tests.runtime.media import FILM, PORT, Bucket, Mount, await_true, configure, hand_over
+from tests.runtime.lone_host import Host
+from tests.runtime.media import (
+    FILM,
+    PORT,
+    Bucket,
+    Mount,
+    await_true,
+    media_host,
+)
 
 _FILM = "/mnt/media/Films/Nosferatu (1922)/Nosferatu – Symphonie.mkv"
 
 
 @pytest.fixture(scope="module")
 def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    with host(tmp_path_factory.mktemp("watch")) as running:
-        running.ok("mkdir", "-m", "700", "-p", "/var/lib/secrets")
-        configure(running)
-        hand_over(running)
+    with media_host(tmp_path_factory.mktemp("watch")) as running:
         yield running
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.runtime.lone_host import Host, host
-from tests.runtime.media import PORT, Bucket, Mount, await_true, configure, hand_over
+from tests.runtime.lone_host import Host
+from tests.runtime.media import PORT, Bucket, Mount, await_true, media_host
 
 _NAMES = (
     "find",
@@ -33,10 +33,7 @@ _PROGRAM = '#!/bin/bash\n[ "$EUID" != 0 ] || : >/owned\n'
 
 @pytest.fixture(scope="module")
 def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    with host(tmp_path_factory.mktemp("owned")) as running:
-        running.ok("mkdir", "-m", "700", "-p", "/var/lib/secrets")
-        configure(running)
-        hand_over(running)
+    with media_host(tmp_path_factory.mktemp("owned")) as running:
         made = Bucket(tmp_path_factory.mktemp("b2"))
         with running.serving(made.door, PORT):
             yield running
