@@ -62,7 +62,8 @@ def pytest(
         seconds: the stage's limit, for all of its tests.
     """
     kept = ["-o", f"cache_dir={_CACHES / name}", "--cache-clear"]
-    command = [sys.executable, "-m", "pytest", "-q", "-rs", *kept, *options]
+    # What is printed is read here, whatever FORCE_COLOR in the environment asks for.
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "--color=no", *kept, *options]
     return Stage(name, command, paths, ["-m", only] if only else [], seconds)
 
 

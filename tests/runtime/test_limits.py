@@ -79,7 +79,9 @@ def test_a_test_that_hangs_fails_by_its_name(tmp_path: Path) -> None:
     assert "5 failed, 1 passed, 2 errors" in printed, printed
     # Where CI is set in the environment, pytest adds the message to the name.
     for name in (*_HANG, "end"):
-        assert re.search(rf"^(FAILED|ERROR) .*::test_{name}( - .*)?$", printed, re.MULTILINE), printed
+        assert re.search(rf"^(FAILED|ERROR) .*::test_{name}( - .*)?$", printed, re.MULTILINE), (
+            printed
+        )
     assert len(re.findall(r"^E +Failed: Timeout", printed, re.MULTILINE)) >= 6, printed
     # What was made is taken down, and what the machines said last is told.
     for name in (*_HANG, "end"):

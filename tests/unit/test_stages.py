@@ -104,6 +104,19 @@ def test_what_holds_alone_is_well_and_named(run: Run, capsys: pytest.CaptureFixt
     assert run.failures.read_text().startswith("##### one\n=")
 
 
+@pytest.mark.parametrize("setting", ["CI=true", "FORCE_COLOR=1", "COLUMNS=20"])
+def test_the_second_try_is_judged_alike_whatever_the_environment_asks_of_pytest(
+    run: Run, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    monkeypatch.setenv(*setting.split("="))
+
+    well, printed = run.files(late=_LATE)
+
+    assert well
+    assert "stages: 1 passed, 1 of them at the second try; 0 failed" in printed.replace("\n", " ")
+    assert "late, this time" in run.failures.read_text()
+
+
 def test_a_pass_at_the_second_try_is_a_failure_where_all_is_run(run: Run) -> None:
     (run.folder / "test_late.py").write_text(_LATE)
     well, printed = run.stage(stage_of("one", ".", seconds=300), strict=True)
