@@ -106,6 +106,8 @@ class Reader:
             "XDG_CACHE_HOME": str(CACHE.parent),
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            # In a CI that it knows, as GitHub's, Pulumi asks nothing, even at a terminal.
+            "PULUMI_DISABLE_CI_DETECTION": "true",
         }
 
     def fork(self) -> None:

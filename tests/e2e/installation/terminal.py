@@ -33,6 +33,10 @@ class Answer:
     """Whether each key is taken as it is pressed, for which the terminal has to be ready."""
 
 
+class NotAskedError(Exception):
+    """A command ended before it asked what it was to be answered."""
+
+
 class Terminal:
     """A shell in a terminal of its own.
 
@@ -77,13 +81,16 @@ class Terminal:
             What is to be seen of it below the line with the command, and its status.
 
         Raises:
-            TimeoutError: a question or the prompt did not come; the message has what is to be seen.
+            NotAskedError: the command has ended without a question; the message has what is to be seen.
+            TimeoutError: a question or the prompt did not come; the message is alike.
         """
         first = self._screen.cursor.y + 1
         deadline = time.monotonic() + seconds
         self.type(command + "\n")
         for answer in answers:
-            self._await(partial(self._asked, answer), first, deadline)
+            self._await(partial(self._asked_or_ended, answer), first, deadline)
+            if not self._asked(answer, self._lines(first)):
+                raise NotAskedError("\n".join(self._lines(first - 1)))
             self.type(answer.text if isinstance(answer.text, str) else answer.text())
         self._await(self._prompted, first, deadline)
         *shown, prompt = self._lines(first)
@@ -103,6 +110,9 @@ class Terminal:
                 self._shown.feed(self._shell.read_nonblocking(1 << 16, timeout=0.05))
             except pexpect.TIMEOUT:
                 continue
+
+    def _asked_or_ended(self, answer: Answer, lines: list[str]) -> bool:
+        return self._asked(answer, lines) or self._prompted(lines)
 
     def _asked(self, answer: Answer, lines: list[str]) -> bool:
         if (answer.question is None or answer.keys) and self._shell.getecho():
