@@ -24,6 +24,8 @@ def main() -> int:
         command = commands.add_parser(name, help=what, add_help=False)
         command.add_argument("words", nargs=argparse.REMAINDER)
     given = parser.parse_args()
+    # The folders that become a machine's root are for all of its users, whatever the user's own umask.
+    os.umask(0o022)
     try:
         return _run(given.command, getattr(given, "words", []))
     except SandboxError as error:

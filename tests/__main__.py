@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import signal
 import sys
@@ -108,6 +109,7 @@ def main(words: list[str]) -> int:
     }
     console = Console(highlight=False)
     _FAILURES.unlink(missing_ok=True)
+    os.umask(0o022)  # as tests/conftest.py has it
     # The stages are in sessions of their own, so that whoever ends this one has to end them by it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     began = monotonic()

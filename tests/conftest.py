@@ -22,9 +22,16 @@ settings.load_profile("default")
 # takes here. pyproject.toml has the others'.
 _LIMITS = {"nix": 300, "runtime": 600, "e2e": 1800}
 _HEAVY = 1800
+# What the one who runs the tests has set for programs of their own that are tried here, too.
+_THEIRS = ("AWS_", "B2_", "HCLOUD_", "NIX_PATH", "NIX_REMOTE", "PULUMI_", "RCLONE_", "RESTIC_")
+_THEIR_GIT = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE")  # as a hook has them
+_THEIR_TERMINAL = ("COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR")
 # How long a test that is over may wait for something at most, such as the end of a process.
 _AGAIN = 300
 _LIMIT = pytest.StashKey[Any]()
+
+# Machines' folders are for all of their users, whatever the umask of the one who runs the tests.
+os.umask(0o022)
 
 if os.environ.get("CLOCK_AHEAD"):
     # `ahead` in tests/stages.py. CPython sleeps until a moment of the monotonic clock, from which libfaketime
@@ -39,6 +46,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="also hold Hetzner's own API, opened by HCLOUD_TOKEN, to the contract; it is only read",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No result depends on what the one who runs the tests has set, and no test meets their accounts."""
+    live = {"HCLOUD_TOKEN"} if config.getoption("live_hetzner") else set()
+    for name in set(os.environ) - live:
+        if name.startswith((*_THEIRS, *_THEIR_GIT, *_THEIR_TERMINAL)):
+            del os.environ[name]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -44,7 +44,7 @@ def absent() -> list[str]:
     return [
         f"No overlay can be made in {folder}, which probably lies on one itself: mount a tmpfs there; "
         f"for a container of Docker's, `--tmpfs {folder}:exec`."
-        for folder in (gettempdir(), "/var/tmp")  # noqa: S108 - where tests make machines and homes
+        for folder in sorted({gettempdir(), "/var/tmp"})  # noqa: S108 - where tests make machines and homes
         if not _takes_overlays(folder)
     ]
 

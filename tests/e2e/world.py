@@ -29,11 +29,13 @@ class World:
     environment: dict[str, str]
 
     def python(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        """Run Python with the sandbox's environment, and with `given` on its input."""
+        """Run Python with the sandbox's environment, and with `given` on its input, as somebody with a strict
+        umask does."""
         return subprocess.run(
             [sys.executable, *words],
             cwd=REPO,
             env=self.environment,
+            umask=0o077,
             input=given,
             capture_output=True,
             text=True,
