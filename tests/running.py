@@ -59,7 +59,8 @@ class Running:
         self._mark = f"{os.environ.get(STAGE, '')}{name}.{os.getpid()}/"
         self._output = TemporaryFile()  # noqa: SIM115 - closed at the block's end
         self._process = subprocess.Popen(
-            command,
+            # SIGINT, by which it is stopped, is ignored by what a script has begun in its background.
+            ["env", "--default-signal=INT", *command],
             cwd=folder,
             env=_environment() | {STAGE: self._mark},
             stdin=subprocess.DEVNULL,
@@ -77,11 +78,11 @@ class Running:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._process.poll() is None:
-            self._stop()
-        else:
-            self._kill()
-        self._output.close()
+        with self._output:
+            if self._process.poll() is None:
+                self._stop()
+            else:
+                self._kill()
 
     def end(self, show: Callable[[str], None]) -> Ended:
         """Wait for the end, and show what is printed; what does not end within the limit is stopped."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -194,6 +196,15 @@ def ended(process: int) -> bool:
         os.close(descriptor)
 
 
+@pytest.fixture
+def in_the_background() -> Iterator[None]:
+    """As what a script has begun with `&`, which Ctrl-C at the terminal is not to end."""
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, ours)
+
+
+@pytest.mark.usefixtures("in_the_background")
 def test_a_stage_that_hangs_is_stopped_with_all_that_it_started(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
