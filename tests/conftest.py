@@ -23,7 +23,7 @@ settings.load_profile("default")
 _LIMITS = {"nix": 300, "runtime": 600, "e2e": 1800}
 _HEAVY = 1800
 # What the one who runs the tests has set for programs of their own that are tried here, too.
-_THEIRS = ("AWS_", "B2_", "HCLOUD_", "NIX_PATH", "NIX_REMOTE", "PULUMI_", "RCLONE_", "RESTIC_")
+_THEIRS = ("AWS_", "B2_", "HCLOUD_", "PULUMI_", "RCLONE_", "RESTIC_")
 _THEIR_GIT = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE")  # as a hook has them
 _THEIR_TERMINAL = ("COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR")
 # How long a test that is over may wait for something at most, such as the end of a process.

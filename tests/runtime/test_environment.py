@@ -17,11 +17,14 @@ _SET = {
     "PULUMI_STACK": "mine",
     "RCLONE_CONFIG": "/nowhere",
 }
+# `make test-nixos` finds by it what to hold against.
+_KEPT = {"NIX_PATH": "nixpkgs=/mine"}
 _TESTS = f"""
 import os
 
 def test_it():
     assert not {set(_SET)} & set(os.environ)
+    assert {_KEPT}.items() <= os.environ.items()
     assert os.umask(0) == 0o022
 """
 
@@ -30,7 +33,7 @@ def test_it():
 def test_it_is_not_there_in_a_test(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
-    for name, value in _SET.items():
+    for name, value in (_SET | _KEPT).items():
         monkeypatch.setenv(name, value)
     ours = os.umask(0o077)
     try:
