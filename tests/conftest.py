@@ -23,9 +23,12 @@ settings.load_profile("default")
 _LIMITS = {"nix": 300, "runtime": 600, "e2e": 1800}
 _HEAVY = 1800
 # What the one who runs the tests has set for programs of their own that are tried here, too.
-_THEIRS = ("AWS_", "B2_", "HCLOUD_", "PULUMI_", "RCLONE_", "RESTIC_")
-_THEIR_GIT = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE")  # as a hook has them
-_THEIR_TERMINAL = ("COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR")
+_THEIRS = (
+    *("AWS_", "B2_", "HCLOUD_", "PULUMI_", "RCLONE_", "RESTIC_"),
+    "SSH_AUTH_SOCK",  # Pulumi's commands would ask the agent
+    *("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"),  # as a hook has them
+    *("COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR", "PY_COLORS"),
+)
 # How long a test that is over may wait for something at most, such as the end of a process.
 _AGAIN = 300
 _LIMIT = pytest.StashKey[Any]()
@@ -52,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """No result depends on what the one who runs the tests has set, and no test meets their accounts."""
     live = {"HCLOUD_TOKEN"} if config.getoption("live_hetzner") else set()
     for name in set(os.environ) - live:
-        if name.startswith((*_THEIRS, *_THEIR_GIT, *_THEIR_TERMINAL)):
+        if name.startswith(_THEIRS):
             del os.environ[name]
 
 

@@ -148,7 +148,6 @@ def _with_children(processes: set[int]) -> set[int]:
 
 
 def _environment() -> dict[str, str]:
-    """The environment of a stage, without an SSH agent that Pulumi's commands would ask, and without what
-    make tells the makes that it starts."""
-    unwanted = {"SSH_AUTH_SOCK", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    """The environment of a stage, without what make tells the makes that it starts."""
+    unwanted = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
     return {key: value for key, value in os.environ.items() if key not in unwanted}

@@ -48,12 +48,11 @@ class Engine:
         """Run Pulumi and return what it printed; `seen` gets every line at once. Raises `RunFailed`."""
         tools = toolchain.locations()
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        inherited = {name: value for name, value in os.environ.items() if name != "SSH_AUTH_SOCK"}
         process = subprocess.Popen(
             [tools.pulumi, *words, "--non-interactive", "--color", "never"],
             cwd=self.project,
             env={
-                **inherited,
+                **os.environ,
                 "PATH": path,
                 "PULUMI_HOME": str(self.directory / "home"),
                 "PULUMI_BACKEND_URL": f"file://{self.backend}",

@@ -27,9 +27,8 @@ def run(folder: Path, tests: str, *options: str, stage: str = "") -> tuple[int, 
     (folder / "test_it.py").write_text(tests)
     environment = {key: value for key, value in os.environ.items() if key != STAGE}
     ours = ["-p", "tests.conftest", "-c", str(REPO / "pyproject.toml"), f"--rootdir={folder}"]
-    ours += ["-p", "no:cacheprovider", "--color=no"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *ours, *options, str(folder)],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *ours, *options, str(folder)],
         cwd=REPO,
         env=environment | ({STAGE: stage} if stage else {}),
         capture_output=True,

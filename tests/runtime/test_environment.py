@@ -16,6 +16,7 @@ _SET = {
     "HCLOUD_TOKEN": "mine",
     "PULUMI_STACK": "mine",
     "RCLONE_CONFIG": "/nowhere",
+    "SSH_AUTH_SOCK": "/nowhere",
 }
 # `make test-nixos` finds by it what to hold against.
 _KEPT = {"NIX_PATH": "nixpkgs=/mine"}

@@ -29,7 +29,7 @@ class Shell:
     def hcloud(self, *words: str, code: int = 0) -> str:
         """What a command prints, which ends with this code."""
         environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("HCLOUD_")},
+            **os.environ,
             "HOME": str(self.folder),
             "HCLOUD_ENDPOINT": self.api.url,
             "HCLOUD_TOKEN": TOKEN,

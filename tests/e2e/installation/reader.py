@@ -97,7 +97,7 @@ class Reader:
         inherited = {
             key: value
             for key, value in inside.environment(state).items()
-            if not key.startswith(("PULUMI_", "HCLOUD_", "RCLONE_", "SANDBOX_", "GIT_"))
+            if not key.startswith(("GIT_", "HCLOUD_", "SANDBOX_"))
         }
         return {
             **inherited,
