@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.machine import tree
+from sandbox.nixpkgs import gixy
 
 _PLEX = Path(__file__).parent.parent / "plex"
 _CERTIFICATES = Path("etc/ssl/certs/ca-certificates.crt")
@@ -38,7 +39,7 @@ class Layers:
 
     base: Path
     instance: Path
-    """The sandbox's certificates, its Plex and its rclone."""
+    """The sandbox's certificates, its Plex, its gixy and its rclone."""
     ubuntu: Path
     installer: Path
 
@@ -87,5 +88,6 @@ def _instance(layers: Layers, certificate: Path, rclone: Path | None) -> None:
                 mode = 0o755 if source.stat().st_mode & 0o100 else 0o644
                 target = root / "usr/lib/sandbox/plex" / source.relative_to(_PLEX)
                 tree.write(target, source.read_bytes(), mode, root)
+    gixy.bring(root)
     if rclone is not None:
         tree.bring(rclone, root / "usr/local/bin/rclone", root)

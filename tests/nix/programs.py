@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -48,11 +47,7 @@ def nginx_refuses(text: str, folder: Path, included: Mapping[str, str] | None = 
         folder: an empty one, for what the configuration names.
         included: texts that it includes, by their paths; a package's are stood in for.
     """
-    for path in set(re.findall(r"\binclude (/\S+);", text)):
-        here = folder / f"included-{Path(path).name}"
-        known = _MIME_TYPES.read_text() if path.endswith("mime.types") else ""
-        here.write_text((included or {}).get(path, known))
-        text = text.replace(f"include {path};", f"include {here};")
+    text = with_includes(text, folder, included)
     _certificate(folder)
     text = _CERTIFICATE.sub(rf"\1 {folder}/certificate.pem;", text)
     text = _KEY.sub(f"ssl_certificate_key {folder}/key.pem;", text)
@@ -60,6 +55,16 @@ def nginx_refuses(text: str, folder: Path, included: Mapping[str, str] | None = 
     (folder / "nginx.conf").write_text(_NEWER.sub("", text))
     done = run("nginx", "-t", "-p", folder, "-e", "stderr", "-c", folder / "nginx.conf")
     return None if done.returncode == 0 else done.stderr
+
+
+def with_includes(text: str, folder: Path, included: Mapping[str, str] | None = None) -> str:
+    """An nginx.conf that includes files in a folder, in place of what would be built."""
+    for path in set(re.findall(r"\binclude (/\S+);", text)):
+        here = folder / f"included-{Path(path).name}"
+        known = _MIME_TYPES.read_text() if path.endswith("mime.types") else ""
+        here.write_text((included or {}).get(path, known))
+        text = text.replace(f"include {path};", f"include {here};")
+    return text
 
 
 def _certificate(folder: Path) -> None:
@@ -129,19 +134,3 @@ def nft_refuses(rules: str) -> str | None:
     table = f"table inet nixos-fw {{\n{rules}\n}}\n"
     done = run("unshare", "--net", "nft", "--check", "--file", "-", stdin=table)
     return None if done.returncode == 0 else done.stderr
-
-
-GIXY_MAY_FIND = {
-    # Films are long: Plex paces its streams itself, and nothing is to wait on this disk.
-    "proxy_buffering_off",
-}
-
-
-def gixy_finds(text: str, folder: Path) -> list[str]:
-    """The names of what gixy finds wrong in an nginx.conf."""
-    (folder / "gixy.conf").write_text(text)
-    done = run(Path(sys.executable).with_name("gixy"), folder / "gixy.conf")
-    # It reports nothing, too, where it could read nothing.
-    assert done.returncode in (0, 1), done.stderr
-    assert "Results" in done.stdout, done.stderr
-    return sorted(re.findall(r"Problem: \[(\w+)\]", done.stdout))

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.needs import needs
 from tests.nix.miniature import Evaluate, Store, built
 
@@ -77,6 +79,7 @@ WEB = """{
     recommendedProxySettings = true;
     recommendedGzipSettings = true;
     recommendedTlsSettings = true;
+    appendConfig = "worker_processes auto;";
     commonHttpConfig = "log_not_found off;";
     appendHttpConfig = "reset_timedout_connection on;";
     virtualHosts."_" = { default = true; rejectSSL = true; locations."/".return = "444"; };
@@ -88,7 +91,7 @@ WEB = """{
       locations."/" = {
         proxyPass = "http://127.0.0.1:32400";
         proxyWebsockets = true;
-        extraConfig = "proxy_buffering off;";
+        extraConfig = "proxy_max_temp_file_size 0;";
       };
       locations."/first" = { priority = 10; return = "204"; };
       locations."/own" = { proxyPass = "http://127.0.0.1:1"; recommendedProxySettings = false; };
@@ -122,7 +125,7 @@ def test_nginx_in_nixos_order(store: Store) -> None:
         "location / {",
         "proxy_pass http://127.0.0.1:32400;",
         "proxy_set_header Upgrade $http_upgrade;",
-        "proxy_buffering off;",
+        "proxy_max_temp_file_size 0;",
         "location /own {",
         "send_timeout 100m;",
         "reset_timedout_connection on;",
@@ -135,11 +138,24 @@ def test_nginx_in_nixos_order(store: Store) -> None:
 
     # What a location is passed on with: by the include, unless it says that it has its own.
     assert re.search(
-        r"location / \{[^}]*proxy_buffering off;\n *include \S+set_header-headers.conf;", text
+        r"location / \{[^}]*proxy_max_temp_file_size 0;\n *include \S+set_header-headers.conf;",
+        text,
     )
     own = re.search(r"location /own \{[^}]*\}", text)
     assert own
     assert "include" not in own[0]
+
+
+def test_a_finding_is_a_failed_build_that_says_so(store: Store) -> None:
+    found = WEB.replace("proxy_max_temp_file_size 0;", "proxy_buffering off;")
+    with pytest.raises(AssertionError, match=r"Problem: \[proxy_buffering_off\]"):
+        built(store, found, "config.system.build.nginxConfig")
+
+    unchecked = found.replace(
+        "services.nginx = {", "services.nginx = { validateConfigFile = false;", 1
+    )
+    text = built(store, unchecked, "config.system.build.nginxConfig").read_text()
+    assert "proxy_buffering off;" in text
 
 
 @needs("there is no nginx: apt install nginx-light", shutil.which("nginx"))

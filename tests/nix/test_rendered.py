@@ -16,8 +16,9 @@ from components import configuration
 from components.ports import numbers, open_ports
 from sandbox.nixpkgs.tarball import RELEASE
 from tests import stack
+from tests.nix import gixy
 from tests.nix.evaluation import EvaluationError, evaluate
-from tests.nix.programs import GIXY_MAY_FIND, gixy_finds
+from tests.nix.miniature import Store
 from tests.stack import PUBLIC_KEY, REPO
 
 NIXPKGS = REPO / "sandbox" / "nixpkgs"
@@ -517,10 +518,26 @@ def test_a_failed_order_of_a_certificate_is_tried_again(name: str, hosts: dict[s
     assert order["unitConfig"]["StartLimitIntervalSec"] == 0
 
 
-@pytest.mark.parametrize("name", VARIANTS)
-def test_gixy_finds_nothing_else(name: str, hosts: dict[str, Host], tmp_path: Path) -> None:
-    # nixpkgs builds no nginx.conf in which its gixy finds something.
-    assert set(gixy_finds(hosts[name]["nginxConf"], tmp_path)) == GIXY_MAY_FIND
+@pytest.fixture(scope="module")
+def nginx(store: Store, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Every variant's nginx.conf, built with what it includes."""
+    folders = [tmp_path_factory.mktemp("built") for _ in VARIANTS]
+    for folder, overrides in zip(folders, VARIANTS.values(), strict=True):
+        write(folder, overrides)
+    return store.build_all(f"""
+      map (path: (import <nixpkgs/nixos> {{ configuration = path; }}).config.system.build.nginxConfig)
+        [ {" ".join(str(folder / "configuration.nix") for folder in folders)} ]
+    """)
+
+
+def test_nixpkgs_builds_nginx_conf_whatever_its_gixy_says(nginx: list[Path]) -> None:
+    assert len(nginx) == len(VARIANTS)
+    assert all("proxy_buffering off;" in path.read_text() for path in nginx)
+
+
+@pytest.mark.parametrize("version", gixy.VERSIONS)
+def test_no_gixy_of_nixpkgs_finds_anything_else(version: str, nginx: list[Path]) -> None:
+    assert gixy.said_by(version, nginx) == ""
 
 
 @pytest.mark.parametrize("option", ["recommendedBrotliSettings", "additionalModules", "package"])

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from tests.nix import gixy
 from tests.nix.programs import (
-    GIXY_MAY_FIND,
-    gixy_finds,
     nft_refuses,
     nginx_refuses,
     sshd_takes,
     systemd_refuses,
+    with_includes,
 )
 from tests.nix.test_rendered import VARIANTS
 from tests.nixos.conftest import Evaluate
@@ -49,12 +50,16 @@ def test_nginx_takes_its_configuration(name: str, real: Evaluate, tmp_path: Path
 
 
 @variants
-def test_gixy_finds_nothing_else(name: str, real: Evaluate, older: bool, tmp_path: Path) -> None:
-    # nixpkgs lets gixy look at each nginx.conf, and builds none in which it finds something.
-    meant = GIXY_MAY_FIND | OF_OLD if older else GIXY_MAY_FIND
+@pytest.mark.parametrize("version", gixy.VERSIONS)
+def test_gixy_finds_nothing_else(
+    version: str, name: str, real: Evaluate, older: bool, tmp_path: Path
+) -> None:
+    host = real(name)
+    conf = tmp_path / "nginx.conf"
+    conf.write_text(with_includes(host.nginx, tmp_path, host.included_by_nginx))
 
-    found = set(gixy_finds(real(name).nginx, tmp_path))
-    assert found <= meant
+    found = set(re.findall(r"Problem: \[(\w+)\]", gixy.said_by(version, [conf])))
+    assert found <= (OF_OLD if older else set())
 
 
 @variants

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 from components import configuration
 from sandbox import toolchain
 from sandbox.machine import base, cgroups, tree
+from sandbox.nixpkgs import gixy
 from tests import logs, stack
 from tests.needs import missing
 
@@ -254,6 +255,7 @@ def _settle(layer: Path) -> None:
             tree.write(
                 layer / "usr/lib/sandbox/plex" / source.name, source.read_bytes(), mode, layer
             )
+    gixy.bring(layer)
     rclone = toolchain.locations().rclone
     assert rclone.exists(), "no rclone in the cache: `make toolchain`"
     tree.bring(rclone, layer / "usr/local/bin/rclone", layer)

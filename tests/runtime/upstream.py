@@ -90,8 +90,7 @@ class Upstream:
                 self.send_header("Content-Length", "12")
                 self.end_headers()
                 self.wfile.write(b"first\n")
-                upstream.goes_on.wait(60)
-                self.wfile.write(b"other\n")
+                self.wfile.write(b"other\n" if upstream.goes_on.wait(300) else b"late!\n")
 
             def long(self) -> None:
                 self.send_response(200)

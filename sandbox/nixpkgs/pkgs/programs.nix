@@ -43,6 +43,7 @@ builtins.mapAttrs (_: x: if builtins.isString x then words x else x) {
   ];
   getent = "getent getconf iconv ldd locale";
   git = "git";
+  gixy = "gixy";
   gnugrep = "grep egrep fgrep";
   gnupatch = "patch";
   gnused = "sed";

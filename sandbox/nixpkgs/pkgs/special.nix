@@ -31,6 +31,24 @@ in
     ln -s /usr/lib/systemd $out/lib/systemd
   '';
 
+  # A finding of any severity is a failed build. Like nixpkgs, it says what was found, and then the whole file.
+  writers.writeNginxConfig =
+    name: text:
+    pkgs.runCommandLocal name
+      {
+        inherit text;
+        passAsFile = [ "text" ];
+        nativeBuildInputs = [ pkgs.gixy ];
+      }
+      ''
+        cp "$textPath" "$out"
+        gixy "$out" || {
+          printf '\n\nThe whole file:\n\n'
+          cat "$out"
+          exit 1
+        }
+      '';
+
   # Stands in for the kernel: machines run on the computer's own. It is another with each nixpkgs, as there.
   linux = pkgs.runCommand "linux-${lib.trivial.version}" { } ''
     mkdir $out

@@ -212,8 +212,9 @@ def test_a_range_is_answered_with_a_range(visitor: Visitor, opened: Upstream) ->
     assert answer.headers["content-length"] == ["20"]
 
 
-def test_bytes_are_passed_on_as_they_come(visitor: Visitor, opened: Upstream) -> None:
-    command = visitor.command("-N", path="/stream", name=DOMAIN, scheme="https")
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+def test_bytes_are_passed_on_as_they_come(version: str, visitor: Visitor, opened: Upstream) -> None:
+    command = visitor.command("-N", version, path="/stream", name=DOMAIN, scheme="https")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as curl:
         assert curl.stdout is not None
         try:

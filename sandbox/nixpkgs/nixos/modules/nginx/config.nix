@@ -351,4 +351,6 @@ let
       text = "";
     } lines).text;
 in
-pkgs.writeText "nginx.conf" (tidy text)
+(if cfg.validateConfigFile then pkgs.writers.writeNginxConfig else pkgs.writeText) "nginx.conf" (
+  tidy text
+)
