@@ -46,5 +46,5 @@
   };
 
   # NixOS gives up after five failures in a minute; a disk, for one, may be full for longer.
-  systemd.services.nginx.startLimitIntervalSec = lib.mkForce 0;
+  systemd.services.nginx.unitConfig.StartLimitIntervalSec = lib.mkForce 0;
 }

@@ -29,6 +29,6 @@
   };
 
   # By itself systemd gives up after five starts in ten seconds, which five failures are, and nobody can log in.
-  systemd.services.sshd.unitConfig.StartLimitIntervalSec = 0;
+  systemd.services.sshd.unitConfig.StartLimitIntervalSec = lib.mkForce 0;
   systemd.services.sshd.serviceConfig.RestartSec = lib.mkDefault 1;
 }

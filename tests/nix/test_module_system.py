@@ -60,6 +60,16 @@ def test_attribute_sets_are_merged(nix: Evaluate) -> None:
     assert sorted(value["ExecStartPre"]) == ["one", "two"]
 
 
+def test_a_limit_by_its_option_is_text(nix: Evaluate) -> None:
+    with pytest.raises(EvaluationError, match=r"StartLimitIntervalSec' has conflicting definition"):
+        nix("""
+          (system [
+            { systemd.services.a.startLimitIntervalSec = 0; }
+            { systemd.services.a.unitConfig.StartLimitIntervalSec = 0; }
+          ]).config.systemd.units."a.service".text
+        """)
+
+
 def test_a_module_is_imported_once(nix: Evaluate, tmp_path: Path) -> None:
     (tmp_path / "shared.nix").write_text('{ networking.nameservers = [ "once" ]; }')
     imports = "{ imports = [ ./shared.nix ]; }"

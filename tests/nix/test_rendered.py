@@ -592,6 +592,22 @@ def test_an_unknown_option_or_a_wrong_type_is_refused(
         ask(tmp_path)
 
 
+@pytest.mark.parametrize("setting", ["startLimitIntervalSec", "unitConfig.StartLimitIntervalSec"])
+def test_nixos_may_limit_the_starts_of_its_own_units(setting: str, tmp_path: Path) -> None:
+    """By either name, in any release: two values of one setting are an error, even 0 and "0"."""
+    own = ["nginx", "plex", "sshd", f"acme-order-renew-{stack.settings_of().domain}"]
+    limits = "".join(
+        f'systemd.services."{unit}".{setting} = 61;\n' for unit in own if unit != "nginx"
+    )
+    write(tmp_path, {})
+    (tmp_path / "host.nix").write_text(HOST.replace("{\n", f"{{\n{limits}", 1))
+
+    units = ask(tmp_path, "(import <nixpkgs/nixos> { }).config.systemd.units")
+    for unit in own:
+        text = units[f"{unit}.service"]["text"]
+        assert re.findall(r"^StartLimitIntervalSec=(.*)", text, re.MULTILINE) == ["0"], unit
+
+
 @pytest.mark.parametrize("unit", ["media", "nginx", "plex", "plex-gate", "sshd"])
 @pytest.mark.parametrize("name", VARIANTS)
 def test_what_serves_is_started_again_for_as_long_as_it_takes(

@@ -83,10 +83,10 @@ let
           }
           // lib.optionalAttrs (config.description != "") { Description = config.description; }
           // lib.optionalAttrs options.startLimitBurst.isDefined {
-            StartLimitBurst = config.startLimitBurst;
+            StartLimitBurst = toString config.startLimitBurst;
           }
           // lib.optionalAttrs options.startLimitIntervalSec.isDefined {
-            StartLimitIntervalSec = config.startLimitIntervalSec;
+            StartLimitIntervalSec = toString config.startLimitIntervalSec;
           };
       };
     };
