@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.nixpkgs import tarball
+from sandbox.toolchain.versions import RCLONE
 from tests.nix.evaluation import EvaluationError, evaluate
 from tests.nix.miniature import NIXPKGS, Evaluate, Store
 
@@ -45,6 +46,10 @@ def test_a_package_that_is_not_there_says_so(store: Store, nix: Evaluate) -> Non
           let pkgs = import <nixpkgs> { }; in
           import <nixpkgs/pkgs/debian.nix> { inherit (pkgs) mkDerivation; } "nothing" [ "no-such" ]
         """)
+
+
+def test_rclones_version_is_the_toolchains(nix: Evaluate) -> None:
+    assert nix("(import <nixpkgs> { }).rclone.version") == RCLONE
 
 
 def test_plex_starts_with_the_plugins_of_its_configuration(tmp_path: Path) -> None:

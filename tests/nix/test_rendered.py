@@ -382,6 +382,22 @@ def test_variables_come_from_where_root_alone_writes(name: str, hosts: dict[str,
     assert found == (["/run/media-cache"] if decided else [])
 
 
+@pytest.mark.parametrize(
+    ("version", "known"), [("1.72.1", False), ("1.73.5", False), ("1.74.0", True), ("1.76.0", True)]
+)
+def test_rclone_is_told_nothing_that_its_version_does_not_know(
+    version: str, known: bool, tmp_path: Path
+) -> None:
+    write(tmp_path, {})
+    package = f'pkgs.rclone // {{ version = "{version}"; }}'
+    other = f"nixpkgs.overlays = [ (_: pkgs: {{ rclone = {package}; }}) ];"
+    (tmp_path / "host.nix").write_text(HOST.replace("{\n", f"{{\n{other}\n", 1))
+
+    unit = ask(tmp_path, "(import <nixpkgs/nixos> { }).config.systemd.units")["media.service"]
+    (command,) = re.findall(r"^ExecStart=(.*)", unit["text"], re.MULTILINE)
+    assert ("--vfs-handle-caching 0s" in command) is known
+
+
 def test_each_flag_of_the_mount_has_its_reason(hosts: dict[str, Host]) -> None:
     table = (REPO / "docs/media.md").read_text().partition("## Flags")[2].partition("Left out")[0]
     explained = {

@@ -41,8 +41,13 @@ _STORE = re.compile(r"/[^\s:='\"]*/[a-z0-9]{32}-")
 _VERSION = re.compile(
     r"(?<=[a-z0-9])-(debian|[0-9][0-9.]*[a-z]?[0-9]*(-?p[0-9]+)?(-bin)?)(?=[/\s;'\":]|$)"
 )
-# A package's name, and what it is called among the packages; a package, and where the system has it.
-_SAME = {"@fuse3/": "@fuse/", "/run/current-system/systemd/": "@systemd/"}
+# A package's name, and what it is called among the packages; a package, and where the system has it; and what
+# rclone is told as soon as it knows it.
+_SAME = {
+    "@fuse3/": "@fuse/",
+    "/run/current-system/systemd/": "@systemd/",
+    " --vfs-handle-caching 0s": "",
+}
 
 
 def of_lines(what: str, real: Iterable[str], miniature: Iterable[str]) -> str:

@@ -70,6 +70,19 @@ def started(mount: Mount) -> Mount:
     return mount
 
 
+@pytest.fixture
+def old_rclone(lone: Host) -> Iterator[None]:
+    """The mount by the miniature of NixOS 25.11, whose rclone is 1.72."""
+    version = lone.root / "nixpkgs/.version"
+    today, unit = version.read_text(), lone.ok("readlink", "/run/systemd/system/media.service")
+    version.write_text("25.11")
+    built = lone.build({"media": 'config.systemd.units."media.service".text'}, libraryBackup=False)
+    version.write_text(today)
+    lone.unit("media.service", built["media"])
+    yield
+    lone.unit("media.service", unit.strip())
+
+
 @contextmanager
 def held_open(on: Host, path: str) -> Iterator[subprocess.Popen[str]]:
     """A program on the host that has a file open."""
@@ -119,6 +132,18 @@ def test_others_than_root_see_the_same_bytes(started: Mount) -> None:
         "/mnt/media/Films/Nosferatu (1922)/Nosferatu – Symphonie.mkv": _sha256(FILM),
         "/mnt/media/Music/Ärger.flac": _sha256(b"short"),
     }
+
+
+def test_an_rclone_without_a_flag_mounts_it_too(old_rclone: None, started: Mount) -> None:
+    assert started.mounted() == ["fuse.rclone"]
+    assert film(started).read_bytes() == FILM
+
+    program = re.findall(r"path=(\S+/bin/rclone) ", started.show("ExecStart"))
+    refused = started.host.run(*program, "mount", "b2:", "/mnt", "--vfs-handle-caching", "0s")
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        "Error: unknown flag: --vfs-handle-caching\n",
+    )
 
 
 def test_a_read_in_the_middle_fetches_from_there(started: Mount, bucket: Bucket) -> None:

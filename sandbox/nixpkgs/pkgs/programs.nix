@@ -98,7 +98,6 @@ builtins.mapAttrs (_: x: if builtins.isString x then words x else x) {
       is = "qemu-ga";
     }
   ];
-  rclone = "rclone";
   restic = "restic";
   rsync = "rsync";
   screen = "screen";

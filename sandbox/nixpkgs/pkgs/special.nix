@@ -56,6 +56,33 @@ in
     mkdir -p $out/lib/modules
   '';
 
+  # Its version is asked for, so it has to be true. NixOS 25.11 has one that does not know every flag of today's.
+  rclone =
+    let
+      old = lib.trivial.release == "25.11";
+    in
+    pkgs.mkDerivation {
+      pname = "rclone";
+      version = if old then "1.72.1" else "1.76.0";
+      wrapper = lib.optionalString old "${./rclone-1.72.sh}";
+      buildCommand = ''
+        program=$(command -v rclone)
+        told=$(HOME=$TMPDIR "$program" version | sed -n '1s/^rclone v//p')
+        if [ "$(printf '%s\n' "$version" "$told" | sort -V | head -n 1)" != "$version" ]; then
+          echo "$pname: $program is $told, where $version is wanted" >&2
+          exit 1
+        fi
+        mkdir -p $out/bin
+        if [ -n "$wrapper" ]; then
+          sed "s|@rclone@|$program|" "$wrapper" >$out/bin/rclone
+          chmod +x $out/bin/rclone
+        else
+          ln -s "$program" $out/bin/rclone
+        fi
+      '';
+      meta.mainProgram = "rclone";
+    };
+
   # The stand-in program for Plex, under the package's real name and licence, with what NixOS's wrapper does:
   # the place of the data, and the plug-ins' links, which are made anew at each start.
   plexRaw = pkgs.mkDerivation {
