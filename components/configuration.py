@@ -17,6 +17,7 @@ _OTHERS = (
     "reported.sh",
     "secrets.sh",
     "system-disk.sh",
+    "told.sh",
     "try-secrets.sh",
 )
 

@@ -23,6 +23,7 @@ _INSTALL_SCRIPTS = (
     "kexec-failed.sh",
     "reported.sh",
     "system-disk.sh",
+    "told.sh",
 )
 _SECRETS_SCRIPTS = ("opens.sh", "secrets.sh", "session.sh", "supervisor.sh", "try-secrets.sh")
 

@@ -21,7 +21,7 @@ hold install || {
 # shellcheck source=/dev/null
 . /etc/os-release
 mkdir -p "$work"
-cp "$payload/installation/reported.sh" "$work/reported.sh"
+cp "$payload/installation/reported.sh" "$payload/installation/told.sh" "$work/"
 
 if [ "$ID" = ubuntu ]; then
   exec sh "$payload/installation/kexec-failed.sh" "$payload"

@@ -240,6 +240,7 @@ def test_the_installation_ends_with_the_very_configuration_of_converge(run: Run)
         "installation/kexec.sh",
         "installation/reported.sh",
         "installation/system-disk.sh",
+        "installation/told.sh",
     }
 
 
