@@ -14,6 +14,23 @@ payload=
 trap 'rm -rf "$payload"' EXIT # if this fails; what it runs in the end has the folder for its own
 payload=$(mktemp -d {directory}/.payload.XXXXXX)
 """
+# All that is printed while it runs goes through this. Pulumi's command plugin waits for ever at a line of
+# 64 KiB, fails where the output is no UTF-8, and keeps no order between the two streams. So they are one;
+# control characters and what is no UTF-8 are left out; and a line is folded at 1000 bytes, behind a whole
+# character.
+_TAIL = r"""
+} 2>&1 | LC_ALL=C sed -u -E '
+  s/[\x00-\x08\x0b-\x1f\x7f]//g
+  s/(UTF8)|[\x80-\xff]/\1/g
+  s/.{1000}[\x80-\xbf]{0,3}/&\n/g
+  s/\n$//'
+exit "${PIPESTATUS[0]}"
+""".replace(
+    "UTF8",
+    r"[\xc2-\xdf][\x80-\xbf]"
+    r"|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]"
+    r"|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}",
+)
 
 
 def payload(files: Mapping[str, str], run: str, *, directory: str) -> str:
@@ -22,6 +39,7 @@ def payload(files: Mapping[str, str], run: str, *, directory: str) -> str:
     It is plain text, a file after the other, so that Pulumi's previews show a changed line as a line.
     Where it arrives in part, since a connection was cut, nothing of it is run.
     (Not for every sh: dash loses bytes where a line of a here-document begins as its end does.)
+    What it prints, on either stream, comes out on standard output, in short lines, each as it is printed.
 
     Args:
         files: contents by relative path.
@@ -43,7 +61,7 @@ def payload(files: Mapping[str, str], run: str, *, directory: str) -> str:
         parts.append(f"\ncat >\"$payload/{path}\" <<'{end}'\n{content}{end}\n")
     parts.append(f'\nexec sh "$payload/{run}" "$payload"\n')
     # A shell runs nothing of what stands in braces before it has read all of it.
-    return "".join(("{\n", *parts, "}\n"))
+    return "".join(("{\n{\n", *parts, _TAIL, "}\n"))
 
 
 def shell_assignments(values: Mapping[str, str]) -> str:

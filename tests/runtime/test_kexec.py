@@ -119,8 +119,8 @@ def test_the_first_run_is_told_and_the_second_lets_it_try_again(ubuntu: Host) ->
 
     told = install(ubuntu, RIGHT)
     assert told.returncode == 1
-    assert "installer.tar.gz: FAILED" in told.stderr
-    assert told.stderr.splitlines()[-1].startswith(
+    assert "installer.tar.gz: FAILED" in told.stdout
+    assert told.stdout.splitlines()[-1].startswith(
         "install: failed: this server is still Hetzner's"
     )
     assert asked(ubuntu) == []
