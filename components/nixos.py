@@ -60,7 +60,8 @@ class NixosHost(pulumi.ComponentResource):
                 user="root",
                 private_key=deploy.private_key,
                 host_key=host_key,
-                # Time is what bounds the dialling, and not a count of attempts.
+                # Time is what bounds the dialling, and not a count of attempts. It ends between two of
+                # them: it ends none that has met an open port, and no command.
                 dial_error_limit=-1,
                 per_dial_timeout=10,
             )

@@ -102,18 +102,33 @@ def run(
             out, err = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired as error:
             process.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_TO_STOP)
-            process.kill()
+            _stop(process)
             printed = commands.end_of(error.stdout, error.stderr) if capture else "See above."
             raise SandboxError(
                 f"{commands.late(['pulumi', *words], error.timeout)} {printed}"
             ) from None
         except KeyboardInterrupt:
-            # Pulumi has met the same Ctrl-C, and is left the time to write its state and give up its lock.
-            process.communicate()
+            # Pulumi has met the same Ctrl-C.
+            _stop(process)
             raise
     return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """Wait for a run that was told to end, in a bounded time.
+
+    It first ends what it is at on a host, unless it is told again. Then it writes its state and gives up its
+    lock.
+    """
+    try:
+        process.communicate(timeout=_TO_STOP)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        pass  # which it has met, too
+    with suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=_TO_STOP)
+    process.kill()
 
 
 def quietly(words: list[str], *, state: Path = STATE) -> str:

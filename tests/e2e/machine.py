@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import time
 from contextlib import suppress
@@ -43,6 +45,13 @@ def until_said(process: subprocess.Popen[str], text: str) -> str:
         if text in line:
             return said
     raise AssertionError(f"{text!r} was never said:\n{said}")
+
+
+def interrupt(process: subprocess.Popen[str], times: int = 1) -> None:
+    """Press Ctrl-C, so that Pulumi has heard each."""
+    for answer in ("^C received; cancelling", "^C received; terminating")[:times]:
+        os.killpg(process.pid, signal.SIGINT)
+        until_said(process, answer)
 
 
 def cut_power(stack: Stack) -> None:

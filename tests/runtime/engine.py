@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,6 +89,13 @@ class Engine:
     def interrupt(self) -> None:
         """Break the run off that is going on, as Ctrl-C does."""
         self._running[-1].send_signal(signal.SIGINT)
+
+    def ends_within(self, seconds: float) -> bool:
+        """Whether the run that is going on does."""
+        with suppress(subprocess.TimeoutExpired):
+            self._running[-1].wait(seconds)
+            return True
+        return False
 
     def kill(self) -> None:
         """End the run that is going on, as a power cut does: with its plugins, whose groups are others."""

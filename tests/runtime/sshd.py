@@ -86,6 +86,12 @@ class Sshd:
         """How many clients have logged in so far."""
         return sum("Accepted publickey" in line for line in self._log)
 
+    @property
+    def open(self) -> int:
+        """How many clients are connected."""
+        assert self._process
+        return len(_children(self._process.pid))
+
     def start(self) -> None:
         """Start the server, and return once it listens."""
         listening = self._count("Server listening")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from tests.runtime.engine import Engine, RunFailed
 from tests.runtime.sshd import Sshd
@@ -52,6 +52,8 @@ class CommandStack:
         *,
         host_key: str | None = None,
         dial_error_limit: int = 0,
+        per_dial_timeout: int = 15,
+        agent_socket_path: str | None = None,
         timeout: str | None = None,
         seen: Callable[[str], None] = lambda _line: None,
         **inputs: Unpack[Inputs],
@@ -61,7 +63,13 @@ class CommandStack:
         A failed command is repeated if it ended with 75. `seen` gets every line as it is printed.
         Raises `RunFailed`.
         """
-        arguments = self._arguments(host_key, dial_error_limit, timeout, inputs)
+        connection = {
+            "host_key": host_key or self.server.host.public,
+            "dial_error_limit": dial_error_limit,
+            "per_dial_timeout": per_dial_timeout,
+            "agent_socket_path": agent_socket_path,
+        }
+        arguments = self._arguments(connection, timeout, inputs)
         try:
             self._engine.run(
                 "up",
@@ -77,16 +85,29 @@ class CommandStack:
 
     def preview(self, **inputs: Unpack[Inputs]) -> None:
         """Preview the stack. Raises `RunFailed`."""
-        arguments = self._arguments(None, 0, None, inputs)
+        arguments = self._arguments({}, None, inputs)
         self.printed = self._engine.run("preview", environment={"ONE_COMMAND": arguments})
 
     def interrupt(self) -> None:
         """Break the run off that is going on, as Ctrl-C does."""
         self._engine.interrupt()
 
+    def ends_within(self, seconds: float) -> bool:
+        """Whether the run that is going on does."""
+        return self._engine.ends_within(seconds)
+
     def destroy(self) -> None:
         """Delete the command."""
         self._engine.run("destroy", "--yes", "--skip-preview")
+
+    def pending(self) -> list[dict[str, Any]]:
+        """The operations that the state does not know the end of."""
+        deployment = json.loads(self._engine.run("stack", "export"))["deployment"]
+        return list(deployment.get("pending_operations") or ())
+
+    def clear_pending_creates(self) -> None:
+        """Take those out of the state that were creations."""
+        self._engine.run("refresh", "--yes", "--clear-pending-creates")
 
     def state(self) -> str:
         """Everything that the backend keeps, as it lies on disk."""
@@ -94,15 +115,14 @@ class CommandStack:
         return "\n".join(file.read_text() for file in files if file.is_file())
 
     def _arguments(
-        self, host_key: str | None, dial_error_limit: int, timeout: str | None, inputs: Inputs
+        self, connection: Mapping[str, object], timeout: str | None, inputs: Inputs
     ) -> str:
         connection = {
             "host": "127.0.0.1",
             "port": self.server.port,
             "user": self.server.user,
             "private_key": self.server.client.private,
-            "host_key": host_key or self.server.host.public,
-            "dial_error_limit": dial_error_limit,
+            **connection,
         }
         given = {"add_previous_output_in_env": False, **inputs}
         return json.dumps({"connection": connection, "inputs": given, "timeout": timeout})

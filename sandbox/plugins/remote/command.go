@@ -31,11 +31,7 @@ type State struct {
 
 // Command runs a command on a host, on creation, on every change of its inputs, and on
 // deletion.
-type Command struct {
-	// Cancelled is closed when the user breaks the run off. The context of an operation does
-	// not tell: its end may be a custom timeout too, which bounds dialling and nothing else.
-	Cancelled <-chan struct{}
-}
+type Command struct{}
 
 var (
 	_ infer.CustomUpdate[Inputs, State] = (*Command)(nil)
@@ -43,19 +39,19 @@ var (
 )
 
 // Create runs `create`.
-func (c *Command) Create(
+func (*Command) Create(
 	ctx context.Context, req infer.CreateRequest[Inputs],
 ) (infer.CreateResponse[State], error) {
 	state := State{Inputs: req.Inputs}
 	id, err := resource.NewUniqueHex(req.Name, 8, 0)
 	if err == nil && !req.DryRun {
-		err = c.run(ctx, &state, req.Inputs.Create)
+		err = state.run(ctx, req.Inputs.Create)
 	}
 	return infer.CreateResponse[State]{ID: id, Output: state}, err
 }
 
 // Update runs `update`, or `create` where there is none.
-func (c *Command) Update(
+func (*Command) Update(
 	ctx context.Context, req infer.UpdateRequest[Inputs, State],
 ) (infer.UpdateResponse[State], error) {
 	state := State{Inputs: req.Inputs, Stdout: req.State.Stdout, Stderr: req.State.Stderr}
@@ -66,13 +62,13 @@ func (c *Command) Update(
 	if command == nil {
 		command = req.Inputs.Create
 	}
-	err := c.run(ctx, &state, command)
+	err := state.run(ctx, command)
 	return infer.UpdateResponse[State]{Output: state}, err
 }
 
 // Delete runs `delete` over the connection of the last run that succeeded.
-func (c *Command) Delete(
+func (*Command) Delete(
 	ctx context.Context, req infer.DeleteRequest[State],
 ) (infer.DeleteResponse, error) {
-	return infer.DeleteResponse{}, c.run(ctx, &req.State, req.State.Delete)
+	return infer.DeleteResponse{}, req.State.run(ctx, req.State.Delete)
 }

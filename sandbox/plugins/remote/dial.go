@@ -8,111 +8,89 @@ import (
 	"time"
 
 	p "github.com/pulumi/pulumi-go-provider"
+	retrying "github.com/pulumi/pulumi/sdk/v3/go/common/util/retry"
 	"golang.org/x/crypto/ssh"
 )
 
-const (
-	firstDelay  = 100 * time.Millisecond
-	delayGrowth = 1.5
-	longest     = 5 * time.Second
-)
+const tcp = "tcp"
 
-// dial connects to the host, through its proxy if it has one, and returns the client and what
-// hangs up. Both ends of the context, a cancelled run and a custom timeout, end it, in the
-// middle of a handshake too.
-func (c *Connection) dial(ctx context.Context) (*ssh.Client, func(), error) {
+// dial connects to the host, through its proxy if it has one. Nobody closes what it returns: a
+// connection ends with the plugin's process, and that at the end of the engine's run. Nothing
+// but TCP's own part of an attempt has a limit: a server that accepts and says nothing is
+// waited for without end, whatever becomes of the context.
+func (c *Connection) dial(ctx context.Context) (*ssh.Client, error) {
 	config, err := c.clientConfig()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if c.Proxy != nil {
-		return c.dialThroughProxy(ctx, config)
+	if c.Proxy == nil {
+		return retry(ctx, "Dial", c.dialErrorLimit(), func() (*ssh.Client, error) {
+			return ssh.Dial(tcp, c.address(), config)
+		})
 	}
-	client, err := retry(ctx, "Dial", c.dialErrorLimit(), func() (*ssh.Client, error) {
-		return connect(ctx, c.address(), config, dialDirect(config.Timeout))
-	})
+	client, err := c.dialThroughProxy(ctx, config)
 	if err != nil {
-		return nil, nil, err
+		return nil, fmt.Errorf("proxy: %w", err)
 	}
-	return client, func() { client.Close() }, nil
+	return client, nil
 }
 
 func (c *Connection) dialThroughProxy(
 	ctx context.Context, config *ssh.ClientConfig,
-) (*ssh.Client, func(), error) {
+) (*ssh.Client, error) {
 	proxyConfig, err := c.Proxy.clientConfig()
 	if err != nil {
-		return nil, nil, fmt.Errorf("proxy: %w", err)
+		return nil, err
 	}
 	proxy, err := retry(ctx, "Dial proxy", c.Proxy.dialErrorLimit(), func() (*ssh.Client, error) {
-		return connect(ctx, c.Proxy.address(), proxyConfig, dialDirect(proxyConfig.Timeout))
+		return ssh.Dial(tcp, c.Proxy.address(), proxyConfig)
 	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("proxy: %w", err)
-	}
-	client, err := retry(ctx, "Dial from proxy", c.dialErrorLimit(), func() (*ssh.Client, error) {
-		return connect(ctx, c.address(), config, proxy.DialContext)
-	})
-	if err != nil {
-		proxy.Close()
-		return nil, nil, fmt.Errorf("proxy: %w", err)
-	}
-	return client, func() {
-		client.Close()
-		proxy.Close()
-	}, nil
-}
-
-type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
-
-func dialDirect(timeout time.Duration) dialFunc {
-	return (&net.Dialer{Timeout: timeout}).DialContext
-}
-
-// connect makes one attempt: the TCP connection and SSH's handshake over it.
-func connect(
-	ctx context.Context, address string, config *ssh.ClientConfig, dial dialFunc,
-) (*ssh.Client, error) {
-	conn, err := dial(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	abandoned := context.AfterFunc(ctx, func() { conn.Close() })
-	defer abandoned()
-	sshConn, channels, requests, err := ssh.NewClientConn(conn, address, config)
+	conn, err := retry(ctx, "Dial from proxy", c.dialErrorLimit(), func() (net.Conn, error) {
+		return proxy.Dial(tcp, c.address())
+	})
 	if err != nil {
-		conn.Close()
 		return nil, err
 	}
-	return ssh.NewClient(sshConn, channels, requests), nil
+	// Each attempt is over the same connection, so that none after a failed one can succeed.
+	return retry(ctx, "Dial", c.dialErrorLimit(), func() (*ssh.Client, error) {
+		sshConn, channels, requests, err := ssh.NewClientConn(conn, c.address(), config)
+		if err != nil {
+			return nil, err
+		}
+		return ssh.NewClient(sshConn, channels, requests), nil
+	})
 }
 
-// retry makes attempts until one succeeds, more than limit have failed, or the context ends.
-// A rejected key is a failed attempt like a closed port: a host that is still being set up
-// shows the one after the other.
+// retry makes attempts until one succeeds, more than limit have failed, or the context ends
+// between two of them, at a custom timeout or when the run is cancelled. A rejected key is a
+// failed attempt like a closed port: a host that is still being set up shows the one after the
+// other.
 func retry[T any](
 	ctx context.Context, what string, limit int, attempt func() (T, error),
 ) (T, error) {
-	delay := firstDelay
-	for failed := 1; ; failed++ {
-		result, err := attempt()
-		if err == nil {
-			return result, nil
-		}
-		if ctx.Err() != nil {
-			return result, ctx.Err()
-		}
-		if limit > unlimitedDials && failed > limit {
-			return result, fmt.Errorf("after %d failed attempts: %w", limit, err)
-		}
-		p.GetLogger(ctx).InfoStatusf("%s %d/%s failed: retrying", what, failed, limitText(limit))
-		select {
-		case <-time.After(delay):
-		case <-ctx.Done():
-			return result, ctx.Err()
-		}
-		delay = min(time.Duration(float64(delay)*delayGrowth), longest)
+	var result T
+	accepted, _, err := retrying.Until(ctx, retrying.Acceptor{
+		Accept: func(before int, _ time.Duration) (bool, any, error) {
+			var err error
+			if result, err = attempt(); err == nil {
+				return true, nil, nil
+			}
+			if limit > unlimitedDials && before >= limit {
+				return true, nil, fmt.Errorf("after %d failed attempts: %w", before, err)
+			}
+			p.GetLogger(ctx).InfoStatusf(
+				"%s %d/%s failed: retrying", what, before+1, limitText(limit),
+			)
+			return false, nil, nil
+		},
+	})
+	if err == nil && !accepted {
+		err = ctx.Err()
 	}
+	return result, err
 }
 
 func limitText(limit int) string {

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"io"
@@ -30,64 +31,60 @@ func (Logging) Values() []infer.EnumValue[Logging] {
 	}
 }
 
-// output collects both streams, apart and as they come, and logs whole lines of them.
+// output collects both streams, apart and as they come, and logs them line by line.
 type output struct {
-	mutex    sync.Mutex
 	out, err bytes.Buffer
-	both     bytes.Buffer
-	line     bytes.Buffer
-	log      func(line string)
+	both     locked
+	lines    *io.PipeWriter
+	logged   chan struct{}
 	shown    Logging
 }
 
 func newOutput(ctx context.Context, logging *Logging) *output {
-	return &output{
-		log:   p.GetLogger(ctx).InfoStatus,
-		shown: orElse(logging, logBoth),
-	}
+	reader, writer := io.Pipe()
+	o := &output{lines: writer, logged: make(chan struct{}), shown: orElse(logging, logBoth)}
+	go o.log(ctx, reader)
+	return o
 }
 
 func (o *output) stdout() io.Writer {
-	return &stream{o, &o.out, o.shown == logStdout || o.shown == logBoth}
+	return o.stream(&o.out, o.shown == logStdout || o.shown == logBoth)
 }
+
 func (o *output) stderr() io.Writer {
-	return &stream{o, &o.err, o.shown == logStderr || o.shown == logBoth}
+	return o.stream(&o.err, o.shown == logStderr || o.shown == logBoth)
 }
 
-// flush logs a last line without an end.
-func (o *output) flush() {
-	o.mutex.Lock()
-	defer o.mutex.Unlock()
-	if o.line.Len() > 0 {
-		o.log(o.line.String())
-		o.line.Reset()
+func (o *output) stream(own io.Writer, shown bool) io.Writer {
+	if shown {
+		return io.MultiWriter(own, &o.both, o.lines)
+	}
+	return io.MultiWriter(own, &o.both)
+}
+
+// log ends at a line that is too long for a Scanner, 64 KiB. Nobody reads the pipe any more
+// then, and whoever writes to it waits for ever.
+func (o *output) log(ctx context.Context, reader io.Reader) {
+	defer close(o.logged)
+	for lines := bufio.NewScanner(reader); lines.Scan(); {
+		p.GetLogger(ctx).InfoStatus(lines.Text())
 	}
 }
 
-type stream struct {
-	output *output
-	own    *bytes.Buffer
-	logged bool
+// end waits for the last line to be logged.
+func (o *output) end() {
+	o.lines.Close()
+	<-o.logged
 }
 
-// Write never fails. The SSH client calls it for each stream in a goroutine of its own.
-func (s *stream) Write(data []byte) (int, error) {
-	o := s.output
-	o.mutex.Lock()
-	defer o.mutex.Unlock()
-	s.own.Write(data)
-	o.both.Write(data)
-	if !s.logged {
-		return len(data), nil
-	}
-	for rest := data; len(rest) > 0; {
-		line, after, whole := bytes.Cut(rest, []byte("\n"))
-		o.line.Write(line)
-		if whole {
-			o.log(o.line.String())
-			o.line.Reset()
-		}
-		rest = after
-	}
-	return len(data), nil
+// locked is a buffer that both streams write to, each in a goroutine of the SSH client's.
+type locked struct {
+	mutex  sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (l *locked) Write(data []byte) (int, error) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.buffer.Write(data)
 }

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -82,7 +80,7 @@ def test_the_next_runs_finish_it_whatever_cuts_them_short(world: World, unlucky:
         until_said(process, "install: nixpkgs")
         assert cut_sessions(unlucky)
         until_said(process, "install: nixpkgs")
-        os.killpg(process.pid, signal.SIGINT)
+        machine.interrupt(process, times=2)
         said, _ = process.communicate()
         assert process.returncode != 0, said
         # … and the next one the work of the one that was interrupted.

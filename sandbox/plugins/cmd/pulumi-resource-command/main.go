@@ -6,9 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"sync"
 
-	p "github.com/pulumi/pulumi-go-provider"
 	"github.com/pulumi/pulumi-go-provider/infer"
 
 	"plex-on-nixos/sandbox/plugins/remote"
@@ -17,24 +15,11 @@ import (
 const version = "1.2.1"
 
 func main() {
-	if err := provider().Run(context.Background(), "command", version); err != nil {
+	provider := infer.Provider(infer.Options{
+		Resources: []infer.InferredResource{infer.Resource(&remote.Command{})},
+	})
+	if err := provider.Run(context.Background(), "command", version); err != nil {
 		fmt.Fprintln(os.Stderr, "pulumi-resource-command:", err)
 		os.Exit(1)
 	}
-}
-
-func provider() p.Provider {
-	cancelled := make(chan struct{})
-	command := &remote.Command{Cancelled: cancelled}
-	inferred := infer.Provider(infer.Options{
-		Resources: []infer.InferredResource{infer.Resource(command)},
-	})
-
-	var once sync.Once
-	inner := inferred.Cancel
-	inferred.Cancel = func(ctx context.Context) error {
-		once.Do(func() { close(cancelled) })
-		return inner(ctx)
-	}
-	return inferred
 }
