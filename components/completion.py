@@ -1,7 +1,7 @@
-"""What a creation that failed half-way has left out, made up for by the next update.
+"""What a server's creation that failed half-way has left out, made up for by the next update.
 
-Pulumi keeps such a resource as one to be updated; and since its inputs have not changed, the provider then
-sends nothing, and calls it done.
+Pulumi keeps such a server as one to be updated; and since its inputs have not changed, the provider then
+sends nothing, and calls it done. Of what else fails half-way Pulumi keeps nothing: see `orphans`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Missing = tuple[str, Callable[[], BoundAction]]
 
 
 def hook() -> pulumi.ResourceHook:
-    """A hook that runs before an update; servers, primary IPs and reverse DNS are what it knows.
+    """A hook that runs before an update of a server.
 
     It compares with Hetzner what the state takes for done, and does what was not; in a preview it says so.
     What it cannot do fails the update, so that the next run tries again.
@@ -45,15 +45,7 @@ def _found(client: Client, args: pulumi.ResourceHookArgs) -> list[Missing]:
     wanted = {key: value for key, value in now.items() if before.get(key) == value}
     never_read = not (args.old_outputs or {}).get("status")
     try:
-        match args.type.rpartition(":")[2]:
-            case "Server":
-                return list(_server(client, int(args.id), wanted, never_read=never_read))
-            case "PrimaryIp":
-                return list(_primary_ip(client, int(args.id), wanted))
-            case "Rdns":
-                return list(_reverse_dns(client, wanted))
-            case _:
-                return []
+        return list(_server(client, int(args.id), wanted, never_read=never_read))
     except APIException as error:
         if error.code == "not_found":
             return []  # of which the provider has a sentence of its own
@@ -74,21 +66,3 @@ def _server(
     # Whoever switches their server off means it. One that the state has never seen has never run.
     if never_read and server.status == server.STATUS_OFF:
         yield "the server was never started", server.power_on
-
-
-def _primary_ip(client: Client, number: int, wanted: Mapping[str, Any]) -> Iterator[Missing]:
-    address = client.primary_ips.get_by_id(number)
-    if wanted.get("deleteProtection") and not hetzner.protected(address):
-        yield (
-            "the address is not protected against deletion at Hetzner",
-            lambda: address.change_protection(delete=True),
-        )
-
-
-def _reverse_dns(client: Client, wanted: Mapping[str, Any]) -> Iterator[Missing]:
-    if not {"primaryIpId", "ipAddress", "dnsPtr"} <= wanted.keys():
-        return  # the provider is about to write it
-    ip, name = str(wanted["ipAddress"]), str(wanted["dnsPtr"])
-    address = client.primary_ips.get_by_id(int(wanted["primaryIpId"]))
-    if not any(each == {"ip": ip, "dns_ptr": name} for each in address.dns_ptr or []):
-        yield f"{ip} does not point back to {name}", lambda: address.change_dns_ptr(ip, name)

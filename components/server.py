@@ -40,17 +40,14 @@ class PlexServer(pulumi.ComponentResource):
     ) -> None:
         super().__init__("plex-on-nixos:index:PlexServer", name, None, opts)
         labels = hetzner.labels(name)
-        complete = completion.hook()
-        hooks = pulumi.ResourceHookBinding(
-            before_create=[orphans.hook("server", name)], before_update=[complete]
-        )
+        look_up = orphans.hook("server", name)
+        hooks = pulumi.ResourceHookBinding(before_create=[look_up])
 
         def address(kind: str) -> hcloud.PrimaryIp:
             return hcloud.PrimaryIp(
                 f"{name}-{kind}",
                 type=kind,
                 location=settings.location,
-                assignee_type="server",
                 auto_delete=False,
                 delete_protection=settings.protect,
                 labels=labels,
@@ -104,7 +101,12 @@ class PlexServer(pulumi.ComponentResource):
                 # Each of these would replace the server, and none matters to one that is installed.
                 ignore_changes=["image", "userData", "sshKeys", "location"],
                 delete_before_replace=True,
-                hooks=pulumi.ResourceHookBinding.merge(catalogue.hooks(settings), hooks),
+                hooks=pulumi.ResourceHookBinding.merge(
+                    catalogue.hooks(settings),
+                    pulumi.ResourceHookBinding(
+                        before_create=[look_up], before_update=[completion.hook()]
+                    ),
+                ),
             ),
         )
         self.ipv4 = ipv4.ip_address
@@ -115,9 +117,7 @@ class PlexServer(pulumi.ComponentResource):
                 primary_ip_id=ip.id.apply(int),
                 ip_address=text,
                 dns_ptr=settings.domain,
-                opts=pulumi.ResourceOptions(
-                    parent=self, hooks=pulumi.ResourceHookBinding(before_update=[complete])
-                ),
+                opts=pulumi.ResourceOptions(parent=self),
             )
         self.register_outputs({"ipv4": self.ipv4, "ipv6": self.ipv6})
 

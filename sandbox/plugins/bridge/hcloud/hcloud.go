@@ -24,6 +24,11 @@ var generated embed.FS
 // Schema is the Pulumi schema, empty while it is being written.
 var Schema = bridge.Generated(generated, "schema.json")
 
+// numbered describes a resource whose ID is a number at the vendor's: Pulumi's are strings.
+func numbered() *tfbridge.ResourceInfo {
+	return &tfbridge.ResourceInfo{Fields: map[string]*tfbridge.SchemaInfo{"id": {Type: "string"}}}
+}
+
 // Provider maps every resource of the provider that the bridge can map.
 func Provider() tfbridge.ProviderInfo {
 	info := tfbridge.ProviderInfo{
@@ -40,8 +45,8 @@ func Provider() tfbridge.ProviderInfo {
 			"hcloud_storage_box", "hcloud_storage_box_snapshot", "hcloud_storage_box_subaccount",
 		},
 		Resources: map[string]*tfbridge.ResourceInfo{
-			// Pulumi's IDs are strings, and this one is a number.
-			"hcloud_zone": {Fields: map[string]*tfbridge.SchemaInfo{"id": {Type: "string"}}},
+			"hcloud_primary_ip": numbered(),
+			"hcloud_zone":       numbered(),
 		},
 	}
 	info.MustComputeTokens(tokens.SingleModule("hcloud_", "index", tokens.MakeStandard("hcloud")))
