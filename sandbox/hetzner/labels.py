@@ -12,6 +12,7 @@ Test = Callable[[Mapping[str, str]], bool]
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 _PREFIX = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
 _KEY = re.compile(rf"(?:{_PREFIX}/)?{_NAME}")
+_RESERVED = "hetzner.cloud/"
 _VALUE = re.compile(rf"(?:{_NAME})?")
 # A comma inside the brackets of "key in (a,b)" does not end the term.
 _TERMS = re.compile(r",(?![^(]*\))")
@@ -23,6 +24,8 @@ _BARE = re.compile(r"(?P<negated>!?)(?P<key>[^=!\s()]+)")
 def check(labels: Mapping[str, str]) -> None:
     """Refuse labels that the API refuses. Raises ApiError."""
     for key, value in labels.items():
+        if key.startswith(_RESERVED):
+            raise invalid("labels", f"label key '{key}': the prefix '{_RESERVED}' is reserved")
         if not _KEY.fullmatch(key):
             raise invalid("labels", f"label key '{key}' is not correctly formatted")
         if not _VALUE.fullmatch(value):

@@ -282,6 +282,7 @@ def test_a_changed_type_starts_the_server_again(api: Api) -> None:
         ("invalid_input", {"image": Image(name="windows-11")}),
         ("not_found", {"ssh_keys": [SSHKey(name="nobody")]}),
         ("invalid_input", {"labels": {"not a key": "x"}}),
+        ("invalid_input", {"labels": {"hetzner.cloud/kept": "x"}}),
         ("invalid_input", {"user_data": "x" * (32 * 1024 + 1)}),
         ("unsupported_error", {"volumes": [SSHKey(id=1)]}),
     ],
@@ -310,12 +311,18 @@ def test_an_address_belongs_to_one_server(api: Api) -> None:
 
 def test_an_address_moves_only_between_servers_that_are_off(api: Api) -> None:
     ipv4 = address(api)
+    assert (ipv4.assignee_id, ipv4.assignee_type) == (None, "unassigned")
     made = server(api, public_net=ServerCreatePublicNetwork(ipv4=ipv4, enable_ipv6=False))
+    ipv4.reload()
+    assert (ipv4.assignee_id, ipv4.assignee_type) == (made.id, "server")
     refused("server_not_stopped", ipv4.unassign)
     made.power_off().wait_until_finished()
     ipv4.unassign().wait_until_finished()
+    ipv4.reload()
+    assert (ipv4.assignee_id, ipv4.assignee_type) == (None, "unassigned")
     made.reload()
     assert made.public_net is not None and made.public_net.ipv4 is None
+    refused("service_error", made.power_on)
     ipv4.assign(known(made.id), "server").wait_until_finished()
     refused("primary_ip_already_assigned", lambda: ipv4.assign(known(made.id), "server"))
     other = api.client.primary_ips.create(type="ipv4", name="more", location=_FSN1).primary_ip

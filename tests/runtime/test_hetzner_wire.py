@@ -130,6 +130,28 @@ def test_nothing_is_left_out_of_a_server(api: Api) -> None:
     assert "datacenter" not in server
 
 
+def test_an_address_is_assigned_by_the_id_and_the_type_of_its_assignee(api: Api) -> None:
+    server = order(api)["server"]
+    body = {"name": "a", "type": "ipv4", "location": "fsn1", "labels": {}}
+    # What clients of before August 2026 send is still taken.
+    old = ok(api.http.post("/primary_ips", json=body | {"assignee_type": "server"}))["primary_ip"]
+    assert (old["assignee_id"], old["assignee_type"]) == (None, "unassigned")
+    assert "datacenter" not in old
+
+    def fields(path: str, body: Json) -> list[str]:
+        error = api.http.post(path, json=body).json()["error"]
+        return [field["name"] for field in error["details"]["fields"]]
+
+    to = {"assignee_id": server["id"]}
+    assert fields(f"/primary_ips/{old['id']}/actions/assign", to) == ["assignee_type"]
+    new = {"name": "b", "type": "ipv4", **to}
+    assert fields("/primary_ips", new) == ["assignee_type"]
+    both = {"location": "fsn1", "assignee_type": "server"}
+    assert fields("/primary_ips", new | both) == ["location"]
+    datacenter = {"name": "b", "type": "ipv4", "datacenter": "fsn1-dc14"}
+    assert fields("/primary_ips", datacenter) == ["location"]
+
+
 @pytest.mark.parametrize(
     ("status", "code", "method", "path", "body"),
     [

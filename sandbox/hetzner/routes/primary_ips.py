@@ -28,7 +28,7 @@ class _Create(BaseModel):
     labels: Labels = {}
     auto_delete: bool = False
     assignee_id: int | None = None
-    assignee_type: Literal["server"] = "server"
+    assignee_type: Literal["server"] | None = None
 
 
 class _Change(Change):
@@ -37,7 +37,7 @@ class _Change(Change):
 
 class _Assign(BaseModel):
     assignee_id: int
-    assignee_type: Literal["server"] = "server"
+    assignee_type: Literal["server"]
 
 
 def _render(_parts: Cloud, ip: PrimaryIp) -> dict[str, object]:
@@ -51,7 +51,7 @@ def _render(_parts: Cloud, ip: PrimaryIp) -> dict[str, object]:
         "labels": ip.labels,
         "dns_ptr": pointers(ip),
         "assignee_id": ip.assignee_id,
-        "assignee_type": "server",
+        "assignee_type": "unassigned" if ip.assignee_id is None else "server",
         "auto_delete": ip.auto_delete,
         "blocked": False,
         "protection": {"delete": ip.delete_protection},
@@ -123,6 +123,10 @@ async def create(request: Request) -> Response:
 
 def _location(parts: Cloud, wanted: _Create) -> str:
     if wanted.assignee_id is not None:
+        if wanted.assignee_type is None:
+            raise invalid("assignee_type", "is required with an assignee_id")
+        if wanted.location is not None:
+            raise invalid("location", "must be left out with an assignee_id")
         return _assignable(parts, wanted.type, wanted.assignee_id).location
     if wanted.location is None:
         raise invalid("location", "is required without an assignee_id")

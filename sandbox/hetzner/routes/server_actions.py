@@ -40,6 +40,8 @@ class _Protection(BaseModel):
 
 
 async def poweron(_request: Request, parts: Cloud, server: Server) -> Action:
+    if not any(parts.state.ip_of(server.id, kind) for kind in ("ipv4", "ipv6")):
+        raise ApiError("service_error", "server needs an address to be powered on")
     return parts.power.on(server)
 
 

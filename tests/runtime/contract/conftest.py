@@ -11,7 +11,7 @@ import hcloud
 import httpx
 import pytest
 
-from tests.runtime.hetzner_server import TOKEN, running
+from tests.runtime.hetzner_server import TOKEN, Api, running
 
 LIVE = "https://api.hetzner.cloud/v1"
 
@@ -38,6 +38,7 @@ def service(
 ) -> Iterator[Service]:
     if request.param == "stand-in":
         with running(tmp_path_factory.mktemp("hetzner")) as api, _at(api.url, TOKEN) as found:
+            _fill(api)
             yield found
         return
     if not os.environ.get("HCLOUD_TOKEN"):
@@ -46,6 +47,14 @@ def service(
         )
     with _at(LIVE, os.environ["HCLOUD_TOKEN"]) as found:
         yield found
+
+
+def _fill(api: Api) -> None:
+    """A server, and an address that none has: something to read."""
+    order = {"name": "films", "server_type": "cx23", "image": "ubuntu-24.04"}
+    free = {"name": "free", "type": "ipv4", "location": "fsn1"}
+    for path, body in (("/servers", order), ("/primary_ips", free)):
+        api.http.post(path, json=body).raise_for_status()
 
 
 @contextmanager

@@ -141,6 +141,19 @@ def test_server_types_say_where_they_can_be_had(service: Service, name: str) -> 
     assert got(service, f"/server_types/{kind['id']}")["server_type"] == kind
 
 
+def test_an_address_says_whether_it_is_assigned_to_a_server(service: Service) -> None:
+    for ip in got(service, "/primary_ips")["primary_ips"]:
+        expected = "unassigned" if ip["assignee_id"] is None else "server"
+        assert ip["assignee_type"] == expected
+
+
+@pytest.mark.parametrize("kind", ["primary_ips", "servers"])
+def test_what_is_somewhere_says_its_location_and_no_datacenter(service: Service, kind: str) -> None:
+    for each in got(service, f"/{kind}")[kind]:
+        assert each["location"]["network_zone"]
+        assert "datacenter" not in each
+
+
 def test_prices_are_decimal_numbers_with_and_without_tax(service: Service) -> None:
     pricing = got(service, "/pricing")["pricing"]
     assert pricing["currency"] in ("EUR", "USD")
