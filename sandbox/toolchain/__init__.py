@@ -17,10 +17,10 @@ _STORE = Store(CACHE / "toolchain", REPO / "sandbox" / "plugins")
 
 
 def ensure(say: Callable[[str], None]) -> None:
-    """Get what is missing, with one line for each step.
+    """Build what is missing, with one line for each step.
 
     Raises:
-        ToolchainError: a tool could not be had.
+        ToolchainError: a tool could not be built.
     """
     Preparation(_STORE, say).run(TOOLS)
 

@@ -1,4 +1,4 @@
-"""`python -m sandbox.toolchain`: get everything and say where it is."""
+"""`python -m sandbox.toolchain`: build everything and say where it is."""
 
 from __future__ import annotations
 

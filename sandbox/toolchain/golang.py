@@ -13,6 +13,12 @@ from ..world.process import DIES_WITH_US
 GO = Path(sysconfig.get_path("purelib")) / "go/bin/go"
 """The Go of requirements-dev.txt, whatever the computer has."""
 
+_WAY = {
+    *("GOPROXY", "GOSUMDB", "GOAUTH", "GOINSECURE"),
+    *("GOPRIVATE", "GONOPROXY", "GONOSUMDB"),
+}
+"""The variables that say from where modules come. What comes is held against go.sum in any case."""
+
 _TAIL = 15
 _SECONDS = 3600
 
@@ -67,16 +73,21 @@ class Workshop:
         return result.stdout
 
     def _environment(self) -> dict[str, str]:
-        # Where another Go lies is no business of ours.
-        others = {key: value for key, value in os.environ.items() if key != "GOROOT"}
+        # What somebody has set for a Go of their own would make other programs than elsewhere.
+        others = {
+            key: value
+            for key, value in os.environ.items()
+            if key in _WAY or not key.startswith(("GO", "CGO_"))
+        }
         return {
             **others,
+            "GOENV": "off",
             "GOMODCACHE": str(self.caches / "mod"),
             "GOCACHE": str(self.caches / "build"),
             # Static programs: a C compiler is not needed, and rclone runs in a machine whose
             # C library is not ours.
             "CGO_ENABLED": "0",
-            # Not the user's own flags; and a cache that can be deleted.
+            # With a cache that can be deleted.
             "GOFLAGS": "-buildvcs=false -modcacherw",
             "GOTOOLCHAIN": "local",
             "GOWORK": "off",

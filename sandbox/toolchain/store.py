@@ -10,9 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from . import golang
 from .tool import Tool
 
 _UNFINISHED = ".unfinished-"
+_HOW = (golang.GO.parents[1] / "VERSION", Path(golang.__file__))
+"""The version of Go, and how it is called."""
+
 _GENERATED = "generated"  # made in a copy of the sources, never in the checkout
 
 
@@ -67,7 +71,9 @@ class Store:
             yield
 
     def _digest(self, tool: Tool) -> str:
-        digest = hashlib.sha256(Path(tool.build.__code__.co_filename).read_bytes())
+        digest = hashlib.sha256()
+        for path in (*_HOW, Path(tool.build.__code__.co_filename)):
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
         for name in ("go.mod", "go.sum", *tool.sources):
             for path in _files(self.sources / name):
                 digest.update(f"{path.relative_to(self.sources)}\0".encode())

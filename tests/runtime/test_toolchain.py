@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import io
+import base64
 import os
-import re
-import socket
 import subprocess
 import sys
-import tarfile
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from starlette.applications import Starlette
-from starlette.responses import Response
-from starlette.routing import Route
 
 from sandbox import toolchain
 from sandbox.paths import CACHE, REPO
-from sandbox.toolchain.download import Downloads
-from sandbox.toolchain.golang import Workshop
+from sandbox.toolchain.golang import GO, Workshop
 from sandbox.toolchain.prepare import Preparation, ToolchainError
 from sandbox.toolchain.store import Store
 from sandbox.toolchain.tool import Tool
-from tests.runtime.serving import served
-from tests.runtime.sshd import free_port
 
 
 def _tool(build: Callable[[Workshop, Path], None]) -> Tool:
-    return Tool(
-        name="hello", version="1.0.0", files=("hello",), build=build, urls=("",), sources=("hello",)
-    )
+    return Tool(name="hello", version="1.0.0", files=("hello",), build=build, sources=("hello",))
 
 
 def _build(workshop: Workshop, out: Path) -> None:
@@ -49,12 +38,12 @@ def store(tmp_path: Path) -> Store:
     (sources / "hello" / "main.go").write_text(
         "package main\n\nvar text string\n\nfunc main() { println(text) }\n"
     )
-    # The compiled standard library is taken from where the real builds leave it.
-    compiled = CACHE / "toolchain" / "go"
+    # The compiled standard library is taken from where the real builds leave it; modules are not.
+    compiled = CACHE / "toolchain" / "go" / "build"
     compiled.mkdir(parents=True, exist_ok=True)
     cache = tmp_path / "cache"
-    cache.mkdir()
-    (cache / "go").symlink_to(compiled)
+    (cache / "go").mkdir(parents=True)
+    (cache / "go" / "build").symlink_to(compiled)
     return Store(cache, sources)
 
 
@@ -88,9 +77,15 @@ def test_the_computers_go_is_not_asked(
     other.chmod(0o755)
     monkeypatch.setenv("PATH", f"{other.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("GOROOT", str(tmp_path))
+    # Nor what is set for it: this would be programs for another computer.
+    (tmp_path / "env").write_text("GOARCH=riscv64\n")
+    monkeypatch.setenv("GOENV", str(tmp_path / "env"))
+    monkeypatch.setenv("GOOS", "windows")
+    monkeypatch.setenv("GOFLAGS", "-tags=ours")
     tool = _tool(_build)
     Preparation(store, print).run([tool])
-    assert store.has(tool)
+    done = subprocess.run([store.entry(tool) / "hello"], capture_output=True, text=True, check=True)
+    assert done.stderr == "built\n"
 
 
 def test_changed_sources_are_built_anew(store: Store) -> None:
@@ -142,55 +137,49 @@ def test_two_runs_build_once(store: Store) -> None:
     assert len(built) == 1
 
 
-def test_what_is_installed_is_used(store: Store, tmp_path: Path) -> None:
-    installed = tmp_path / "hello"
-    installed.touch()
-    tool = replace(_tool(_build), installed=lambda: {"hello": installed})
-    Preparation(store, print).run([tool])
-    assert (store.entry(tool) / "hello").resolve() == installed
+def _module(folder: Path, content: str) -> None:
+    """A proxy for Go modules that has one, example.test/dep v1.0.0."""
+    versions = folder / "example.test" / "dep" / "@v"
+    versions.mkdir(parents=True)
+    (versions / "v1.0.0.info").write_text('{"Version": "v1.0.0"}')
+    (versions / "v1.0.0.mod").write_text("module example.test/dep\n")
+    with zipfile.ZipFile(versions / "v1.0.0.zip", "w") as archive:
+        archive.writestr("example.test/dep@v1.0.0/go.mod", "module example.test/dep\n")
+        archive.writestr("example.test/dep@v1.0.0/dep.go", f"package dep\n\n{content}\n")
 
 
-def _archive(text: str) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        entry = tarfile.TarInfo("hello-1.0.0/bin/hello")
-        entry.size = len(text)
-        archive.addfile(entry, io.BytesIO(text.encode()))
-    return packed.getvalue()
+def test_a_module_that_is_not_the_one_of_our_sum_is_refused(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _module(tmp_path / "proxy", "func Harm() {}")
+    monkeypatch.setenv("GOPROXY", (tmp_path / "proxy").as_uri())
+    # Whoever trusts no checksum database is protected all the same.
+    monkeypatch.setenv("GOSUMDB", "off")
+    sum_of_another = f"h1:{base64.b64encode(bytes(32)).decode()}"
+    (store.sources / "go.mod").write_text(
+        "module example.test\n\ngo 1.21\n\nrequire example.test/dep v1.0.0\n"
+    )
+    (store.sources / "go.sum").write_text(
+        f"example.test/dep v1.0.0 {sum_of_another}\nexample.test/dep v1.0.0/go.mod {sum_of_another}\n"
+    )
+    (store.sources / "hello" / "main.go").write_text(
+        'package main\n\nimport "example.test/dep"\n\nfunc main() { dep.Harm() }\n'
+    )
+    with pytest.raises(ToolchainError, match="checksum mismatch"):
+        Preparation(store, print).run([_tool(_build)])
+    assert _entries(store) == []
 
 
-def test_a_download_is_preferred_to_a_build(store: Store) -> None:
-    app = Starlette(routes=[Route("/hello.tar.gz", lambda _: Response(_archive("#!/bin/sh\n")))])
-    said: list[str] = []
-    with served(app) as url:
-        tool = replace(_tool(_build), urls=(f"{url}/hello.tar.gz",))
-        Preparation(store, said.append).run([tool])
-    program = store.entry(tool) / "hello"
-    assert program.read_text() == "#!/bin/sh\n"
-    assert os.access(program, os.X_OK)
-    assert [re.sub(r"\d+", "0", line) for line in said] == ["hello 0.0.0: downloaded in 0 s"]
-    assert [path.name for path in program.parent.iterdir()] == ["hello"]
-
-
-def test_a_download_that_is_not_there_is_built_without_a_word(store: Store) -> None:
-    said: list[str] = []
-    with served(Starlette()) as url:
-        tool = replace(_tool(_build), urls=(f"{url}/hello.tar.gz",))
-        Preparation(store, said.append).run([tool])
-    assert len(said) == 2
-    assert "built" in said[1]
-
-
-def test_a_host_that_cannot_be_reached_is_asked_once(tmp_path: Path) -> None:
-    downloads = Downloads()
-    url = f"http://127.0.0.1:{free_port()}/hello.tar.gz"
-    assert not downloads.fetch((url,), ("hello",), tmp_path)
-    port = int(url.split(":")[2].split("/")[0])
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        listener.settimeout(0)
-        assert not downloads.fetch((url,), ("hello",), tmp_path)
-        with pytest.raises(BlockingIOError):
-            listener.accept()
+def test_every_program_was_built_here_by_our_go() -> None:
+    toolchain.ensure(print)
+    found = toolchain.locations()
+    programs = [found.pulumi, found.bin / "pulumi-language-python", *found.plugins.values()]
+    programs += [found.rclone, found.pebble, found.challenge_server, found.actionlint]
+    ours = subprocess.run([GO, "version"], check=True, capture_output=True, text=True).stdout
+    told = subprocess.run([GO, "version", *programs], check=True, capture_output=True, text=True)
+    assert [line.rsplit(": ", 1)[1] for line in told.stdout.splitlines()] == [
+        ours.split()[2] for _ in programs
+    ]
 
 
 def test_once_it_is_there_nothing_is_made() -> None:
