@@ -12,6 +12,7 @@ from sandbox.paths import REPO
 from tests.runtime import cloud_stack
 from tests.runtime.cloud_stack import CloudStack, RunFailed
 from tests.runtime.hetzner_server import ZONE
+from tests.warned import warned
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +22,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudStack]:
 
 
 def test_everything_is_made_as_the_stack_has_it(stack: CloudStack) -> None:
-    stack.up()
+    printed = stack.up()
 
+    assert warned(printed) == []
     (server,) = stack.all("servers")
     assert server["status"] == "running"
     assert server["backup_window"]
@@ -30,6 +32,15 @@ def test_everything_is_made_as_the_stack_has_it(stack: CloudStack) -> None:
     ipv4 = server["public_net"]["ipv4"]["ip"]
     assert stack.api.state.records(f"plex.{ZONE}", "A") == (ipv4,)
     assert stack.api.state.pointer(ipv4) == f"plex.{ZONE}"
+
+
+def test_with_a_refresh_too_nothing_is_left_to_do(stack: CloudStack) -> None:
+    # By now a server has the addresses, which the state knows as free.
+    stack.asked()
+    printed = stack.up("--refresh")
+
+    assert warned(printed) == []
+    assert {method for method, _ in stack.asked()} == {"GET"}
 
 
 def test_a_protected_stack_is_not_destroyed_and_nothing_is_sent(stack: CloudStack) -> None:
@@ -47,17 +58,19 @@ def test_a_run_without_a_change_asks_nothing_and_so_does_not_see_a_server_vanish
     stack.lose_server()
     stack.asked()
 
-    stack.up()
+    printed = stack.up()
 
     assert stack.asked() == []
+    assert warned(printed) == []
 
 
 def test_with_a_refresh_it_is_made_again_at_its_addresses(stack: CloudStack) -> None:
     before = {each["id"]: each["ip"] for each in stack.all("primary_ips")}
     (firewall,) = stack.all("firewalls")
 
-    stack.up("--refresh")
+    printed = stack.up("--refresh")
 
+    assert warned(printed) == []
     (server,) = stack.all("servers")
     net = server["public_net"]
     assert {net[kind]["id"]: net[kind]["ip"] for kind in ("ipv4", "ipv6")} == before
@@ -78,8 +91,10 @@ def test_a_new_deploy_key_takes_the_place_of_the_old_one(stack: CloudStack) -> N
 
 def test_without_protection_everything_goes(stack: CloudStack) -> None:
     stack.configure(protect=False)
-    stack.up()
-    stack.destroy("--skip-preview")
+    printed = stack.up()
+    printed += stack.destroy("--skip-preview")
+
+    assert warned(printed) == []
 
     for kind in ("servers", "primary_ips", "firewalls", "ssh_keys"):
         assert stack.all(kind) == [], kind

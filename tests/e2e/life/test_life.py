@@ -21,6 +21,7 @@ from tests.e2e import machine
 from tests.e2e.sandbox import Sandbox
 from tests.e2e.stack import Stack
 from tests.e2e.world import COUNT_SSH
+from tests.warned import RETRY, warned
 
 URL = "https://plex.films.sandbox"
 PAGE = "This Plex server has not been claimed yet"
@@ -52,6 +53,10 @@ def test_a_media_file_arrives_by_https_as_it_is_in_the_bucket(sandbox: Sandbox) 
     assert f"{URL} is closed, until Plex has an owner" in sandbox.first.stdout
 
 
+def test_a_first_run_warns_of_nothing(sandbox: Sandbox) -> None:
+    assert warned(sandbox.first.stdout + sandbox.first.stderr) == []
+
+
 def test_an_unclaimed_host_serves_nothing_but_the_page(sandbox: Sandbox) -> None:
     settings = sandbox.ssh("sudo cat '/var/lib/plex/Plex Media Server/Preferences.xml'")
     token = ElementTree.fromstring(settings).attrib["PlexOnlineToken"]
@@ -78,6 +83,7 @@ def test_a_second_run_changes_nothing_and_opens_no_connection(sandbox: Sandbox) 
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(resources(done.stdout)) == {"unchanged"}
     assert connections == 0
+    assert warned(done.stdout + done.stderr) == []
 
 
 def test_a_preview_of_nothing_works_without_the_api(sandbox: Sandbox) -> None:
@@ -85,6 +91,7 @@ def test_a_preview_of_nothing_works_without_the_api(sandbox: Sandbox) -> None:
         done = sandbox.pulumi("preview")
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(resources(done.stdout)) == {"unchanged"}
+    assert warned(done.stdout + done.stderr) == []
 
 
 def test_a_changed_time_zone_is_one_line_and_two_connections(sandbox: Sandbox) -> None:
@@ -95,6 +102,7 @@ def test_a_changed_time_zone_is_one_line_and_two_connections(sandbox: Sandbox) -
         ("-", 'time.timeZone = "UTC";'),
         ("+", 'time.timeZone = "Europe/Berlin";'),
     ], preview.stdout
+    assert warned(preview.stdout + preview.stderr) == []
 
     with sandbox.rules(COUNT_SSH):
         done = sandbox.pulumi("up", "--yes", "--skip-preview")
@@ -104,6 +112,7 @@ def test_a_changed_time_zone_is_one_line_and_two_connections(sandbox: Sandbox) -
     assert counts.pop("updated") == 1
     assert set(counts) == {"unchanged"}
     assert connections == 2
+    assert warned(done.stdout + done.stderr) == [RETRY]
     assert sandbox.ssh("date +%Z").strip() in ("CET", "CEST")
     assert sandbox.ssh("readlink /etc/localtime").strip().endswith("Europe/Berlin")
 
@@ -298,6 +307,7 @@ def test_destroy_of_a_protected_stack_sends_nothing(sandbox: Sandbox) -> None:
 def test_destroy_takes_everything_away(sandbox: Sandbox) -> None:
     done = sandbox.pulumi("destroy", "--yes", "--skip-preview")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert warned(done.stdout + done.stderr) == []
     assert sandbox.left_at_hetzner("sandbox") == {}
 
 
