@@ -20,6 +20,9 @@ problems() {
     systemctl is-active --quiet "$unit" || systemctl is-failed --quiet "$unit" ||
       echo "$unit.service does not run; see journalctl -u $unit"
   done
+  # With some files that a power cut leaves, it runs and never listens.
+  ! systemctl is-active --quiet plex || curl -q -s --max-time 20 --output /dev/null http://127.0.0.1:32400/identity ||
+    echo "plex.service runs, and nothing answers on port 32400; see journalctl -u plex"
   sh "$certificate" "$3" | sed 's/^certificate: warning: //'
 }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -121,7 +123,7 @@ def create_app(preferences: Preferences, media: Path, database: Database) -> Sta
             Route("/:/scrobble", for_owner(scrobble), methods=["GET", "PUT"]),
         ],
         middleware=[Middleware(Maintenance, database)],
-        exception_handlers={HTTPException: _refusal},
+        exception_handlers={HTTPException: _refusal, sqlite3.DatabaseError: _damaged},
     )
 
 
@@ -136,3 +138,8 @@ def _xml(element: ElementTree.Element) -> Response:
 
 def _refusal(_request: Request, error: Any) -> Response:
     return PlainTextResponse(f"{error.detail}\n", error.status_code)
+
+
+def _damaged(_request: Request, error: Exception) -> Response:
+    print(f"plexmediaserver: {error}", file=sys.stderr, flush=True)
+    return PlainTextResponse("Internal Server Error\n", 500)

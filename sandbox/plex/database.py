@@ -1,7 +1,7 @@
 """The library's database: SQLite in WAL mode, whose schema moves one way with Plex's version.
 
 A database of an older version is migrated in steps that stay done one by one; one of a newer version is
-refused.
+refused. One of its indices is sorted in a way that SQLite itself does not have, as in Plex's own.
 """
 
 from __future__ import annotations
@@ -25,10 +25,14 @@ create table metadata_items (
   id integer primary key, title text not null, file text not null, made_by text not null
 )
 """
+_INDEX = """
+create index if not exists index_title_sort_icu on metadata_items (title collate icu_root)
+"""
 _EMPTY = f"""
 begin;
 create table schema_migrations (version text primary key, finished integer not null);
 {_ITEMS};
+{_INDEX};
 create table metadata_item_settings (
   id integer primary key references metadata_items, view_count integer not null
 );
@@ -51,7 +55,7 @@ class Database:
             version: Plex's own.
 
         Raises:
-            UnusableError: a newer Plex has changed it.
+            UnusableError: a newer Plex has changed it, or it is damaged where it is looked at first.
         """
         self.version = version
         self._knob = home / KNOB
@@ -60,11 +64,15 @@ class Database:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Every statement stays done as soon as it is: no transaction but those that are said.
         self._opened = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._opened.execute("pragma journal_mode=wal")
-        if not self._tables():
-            self._opened.executescript(_EMPTY)
-            self._opened.execute("insert into schema_migrations values (?, 1)", [version])
-        schema = max(self._versions(), key=_order)
+        self._opened.create_collation("icu_root", _compared)
+        try:
+            self._opened.execute("pragma journal_mode=wal")
+            if not self._tables():
+                self._opened.executescript(_EMPTY)
+                self._opened.execute("insert into schema_migrations values (?, 1)", [version])
+            schema = max(self._versions(), key=_order)
+        except sqlite3.DatabaseError as error:
+            raise UnusableError(f"Error: Unable to set up server: {error}") from error
         if _order(schema) > _order(version):
             raise UnusableError(
                 f"the database has the schema of version {schema}, and this is {version}"
@@ -90,6 +98,7 @@ class Database:
             [self.version],
         )
         run("drop table items_before")
+        run(_INDEX)
         run("update schema_migrations set finished = 1 where version = ?", [self.version])
         self.ready = True
 
@@ -160,3 +169,7 @@ class Database:
 def _order(version: str) -> list[int]:
     """Of 1.42.99.05.1.0123456789ab all but the revision."""
     return [int(number) for number in re.findall(r"(?:^|\.)(\d+)", version)[:5]]
+
+
+def _compared(one: str, other: str) -> int:
+    return (one.casefold() > other.casefold()) - (one.casefold() < other.casefold())

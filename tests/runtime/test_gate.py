@@ -73,7 +73,7 @@ def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 @pytest.fixture
 def gate(lone: Host) -> Iterator[Gate]:
     """It has looked once, at a host without Plex."""
-    lone.ok("rm", "-rf", "/var/lib/plex")
+    lone.ok("rm", "-rf", "/var/lib/plex", "/var/lib/plex-gate")
     lone.ok("systemctl", "start", "plex-gate")
     lone.ok("timeout", "60", "sh", "-c", "read -r _ </run/gate-test/looked")
     yield Gate(lone)
@@ -147,6 +147,62 @@ def test_both_together_open_it(gate: Gate) -> None:
     with saying(gate.host, identity("1")) as asked:
         assert gate.comes_open()
     assert set(asked) == {"/identity"}
+
+
+_KEPT = "/var/lib/plex-gate/Preferences.xml"
+_IDENTITY = 'ProcessedMachineIdentifier="a1"'
+
+
+def test_of_preferences_the_last_whole_ones_are_kept(gate: Gate) -> None:
+    prefer(gate.host, _IDENTITY)
+    gate.opens()
+    assert gate.host.ok("cat", _KEPT) == gate.host.ok("cat", _PREFERENCES)
+
+    prefer(gate.host, f"{_IDENTITY} {_TOKEN}")
+    gate.opens()
+    whole = gate.host.ok("cat", _PREFERENCES)
+    assert gate.host.ok("cat", _KEPT) == whole
+    assert gate.host.ok("stat", "-c", "%U %a", _KEPT) == "plex 600\n"
+
+    # As it may be found while Plex writes it, or after a power cut; and before Plex has made its own of it.
+    for text in ("", whole[:60], "\0" * len(whole), "<Preferences/>\n"):
+        gate.host.write(_PREFERENCES, text)
+        gate.opens()
+        assert gate.host.ok("cat", _KEPT) == whole, repr(text)
+    gate.host.ok("rm", _PREFERENCES)
+    gate.opens()
+    assert gate.host.ok("cat", _KEPT) == whole
+    assert "aTokenOfTheOwner1234" not in gate.host.journal("plex-gate")
+
+
+def test_after_a_power_cut_plex_has_its_owner_and_is_open_again(gate: Gate) -> None:
+    """Preferences.xml is empty, and the number in the pid file is another process's."""
+    gate.host.ok("systemctl", "start", "plex")
+    gate.host.await_port("127.0.0.1", 32400)
+    gate.host.ok("curl", "-fsS", "-X", "POST", _CLAIM)
+    assert gate.comes_open()
+    before = gate.host.ok("cat", _PREFERENCES)
+    gate.host.ok("systemctl", "stop", "plex")
+    gate.host.write(_PREFERENCES, "")
+    gate.host.write(_PREFERENCES.replace("Preferences.xml", "plexmediaserver.pid"), "1\n")
+    assert not gate.opens()
+
+    gate.host.ok("systemctl", "start", "plex")
+    gate.host.await_port("127.0.0.1", 32400)
+
+    assert gate.host.ok("cat", _PREFERENCES) == before
+    assert gate.comes_open()
+
+
+def test_a_plex_that_has_lost_its_owner_is_closed(gate: Gate) -> None:
+    """Without the gate's copy, an empty Preferences.xml makes a new Plex of it."""
+    prefer(gate.host, f"{_IDENTITY} {_TOKEN}")
+    gate.host.ok("sh", "-c", f": >'{_PREFERENCES}'")
+
+    gate.host.ok("systemctl", "start", "plex")
+    gate.host.await_port("127.0.0.1", 32400)
+
+    assert not any(gate.opens() for _ in range(3))
 
 
 @pytest.mark.parametrize(

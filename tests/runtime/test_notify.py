@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 from starlette.applications import Starlette
@@ -15,6 +16,7 @@ from tests import stack
 from tests.runtime.lone_host import Host, host
 
 _PORT = 8090
+_PLEX = 32400
 _TOPIC = "aTopicThatNobodyGuesses"
 _CONF = "/var/lib/secrets/notify.conf"
 _DOMAIN = stack.settings_of().domain
@@ -71,6 +73,19 @@ def well(lone: Host) -> Iterator[Host]:
 
 
 @pytest.fixture
+def silent() -> bool:
+    """Whether nothing answers on Plex's port."""
+    return False
+
+
+@pytest.fixture(autouse=True)
+def plex(lone: Host, silent: bool) -> Iterator[None]:
+    """What answers there; whatever it says will do."""
+    with nullcontext() if silent else lone.serving(Starlette(), _PLEX):
+        yield
+
+
+@pytest.fixture
 def receiver(well: Host) -> Iterator[Receiver]:
     made = Receiver()
     with well.serving(made.app, _PORT):
@@ -103,6 +118,16 @@ def test_what_should_run_and_does_not_is_told(well: Host, receiver: Receiver) ->
     well.ok("systemctl", "stop", "media")
     look(well, 2)
     assert receiver.since() == [f"{_DOMAIN}: media.service does not run; see journalctl -u media\n"]
+
+
+@pytest.mark.parametrize("silent", [True])
+def test_a_plex_that_runs_and_never_answers_is_told(well: Host, receiver: Receiver) -> None:
+    problem = "plex.service runs, and nothing answers on port 32400; see journalctl -u plex"
+    look(well, 2)
+    assert receiver.since() == [f"{_DOMAIN}: {problem}\n"]
+    with well.serving(Starlette(), _PLEX):
+        look(well, 2)
+    assert receiver.since() == [f"{_DOMAIN}: well again, after: {problem}\n"]
 
 
 def test_what_is_over_by_the_next_look_is_not_told(well: Host, receiver: Receiver) -> None:

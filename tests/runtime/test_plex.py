@@ -241,12 +241,12 @@ def test_it_ends_in_order_and_stays_the_same_server(
     first = start(tmp_path / "plex", media)
     first.claim()
     identifier = first.ask("/identity").xml().get("machineIdentifier")
-    written = first.preferences.read_text().replace("<Preferences ", '<Preferences Unknown="kept" ')
-    first.preferences.write_text(written)
     pid_file = first.data / "Plex Media Server/plexmediaserver.pid"
     assert pid_file.read_text().strip() == str(first.process.pid)
     assert first.end(number) == 0
     assert not pid_file.exists()
+    written = first.preferences.read_text().replace("<Preferences ", '<Preferences Unknown="kept" ')
+    first.preferences.write_text(written)
     second = start(tmp_path / "plex", media)
     try:
         identity = second.ask("/identity").xml()
@@ -255,6 +255,51 @@ def test_it_ends_in_order_and_stays_the_same_server(
         assert 'Unknown="kept"' in second.preferences.read_text()
     finally:
         second.end(signal.SIGKILL)
+
+
+def test_a_number_in_its_pid_file_that_lives_is_a_plex_that_runs(
+    tmp_path: Path, media: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever's it is: here it is this test's. After a kill the file is still there."""
+    first = start(tmp_path, media)
+    pid_file = tmp_path / "Plex Media Server/plexmediaserver.pid"
+    first.end(signal.SIGKILL)
+    assert pid_file.read_text().strip() == str(first.process.pid)
+    start(tmp_path, media).end(signal.SIGKILL)  # a number that nobody has
+
+    pid_file.write_text(f"{os.getpid()}\n")
+    with launch(tmp_path, media) as second:
+        assert second.wait(60) == 0
+    assert "Plex Media Server is already running. Will not start..." in capfd.readouterr().err
+    assert pid_file.read_text() == f"{os.getpid()}\n"
+
+
+@pytest.mark.parametrize("text", ["", '<?xml version="1.0"?>\n<Preferences PlexOnl'])
+def test_with_preferences_that_are_empty_or_cut_it_never_answers(
+    tmp_path: Path, media: Path, text: str
+) -> None:
+    home = tmp_path / "Plex Media Server"
+    home.mkdir()
+    (home / "Preferences.xml").write_text(text)
+    with launch(tmp_path, media) as process:
+        try:
+            # It has read them by then.
+            while not (home / "plexmediaserver.pid").exists():
+                assert process.poll() is None
+                threading.Event().wait(0.02)
+            process.send_signal(signal.SIGQUIT)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+        assert process.stdout is not None
+        assert process.stdout.read() == ""
+    assert (home / "Preferences.xml").read_text() == text
+
+
+def test_it_writes_its_preferences_in_place(plex: Plex) -> None:
+    inode = plex.preferences.stat().st_ino
+    plex.claim()
+    assert plex.preferences.stat().st_ino == inode
 
 
 def films(data: Path, media: Path, version: str) -> None:
@@ -334,3 +379,58 @@ def test_a_migration_that_ends_half_way_leaves_the_films_nowhere(
     newer = start(tmp_path, media, "1.42.99.05.2.0123456789ab")
     assert newer.process.wait(60) == status
     assert newer.rows() == []
+
+
+def damage(database: Path, name: str) -> None:
+    """Zeros in the place of the first page of a table or an index, as a disk that fails leaves them."""
+    with closing(sqlite3.connect(database)) as opened:
+        (size,) = opened.execute("pragma page_size").fetchone()
+        (page,) = opened.execute(
+            "select rootpage from sqlite_schema where name = ?", [name]
+        ).fetchone()
+    with database.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(bytes(size))
+
+
+def stopped(data: Path, media: Path) -> Path:
+    """Its database, with one film in it and nothing in its log."""
+    running = start(data, media)
+    running.ask("/library/sections/all/refresh")
+    assert running.end(signal.SIGQUIT) == 0
+    return running.database
+
+
+def test_with_damaged_films_it_starts_and_fails_where_it_is_asked_for_them(
+    tmp_path: Path, media: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    database = stopped(tmp_path, media)
+    for name in ("metadata_items", "index_title_sort_icu"):
+        damage(database, name)
+    running = start(tmp_path, media)
+    try:
+        assert running.ask("/identity").status == 200
+        assert running.ask("/library/all").status == 500
+        assert running.ask("/library/sections/all/refresh").status == 500
+    finally:
+        running.end(signal.SIGKILL)
+    assert "database disk image is malformed" in capfd.readouterr().err
+
+
+def test_with_a_damaged_schema_it_ends(
+    tmp_path: Path, media: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    damage(stopped(tmp_path, media), "schema_migrations")
+    with launch(tmp_path, media) as process:
+        assert process.wait(60) == 1
+    said = capfd.readouterr().err
+    assert "Unable to set up server: database disk image is malformed" in said
+
+
+def test_a_stock_sqlite_does_not_know_how_its_titles_are_sorted(
+    tmp_path: Path, media: Path
+) -> None:
+    with closing(sqlite3.connect(stopped(tmp_path, media))) as opened:
+        with pytest.raises(sqlite3.OperationalError, match="no such collation sequence: icu_root"):
+            opened.execute("pragma quick_check")
+        assert opened.execute("select title from metadata_items").fetchall() != []
