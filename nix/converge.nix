@@ -33,5 +33,6 @@
   environment.systemPackages = [
     (pkgs.writeShellScriptBin "drift" (builtins.readFile ./host/drift.sh))
     pkgs.grub2_efi # for grub-editenv, which NixOS leaves out where there is no BIOS
+    pkgs.sqlite # for database.sh
   ];
 }

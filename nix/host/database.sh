@@ -39,6 +39,15 @@ stop_plex() {
   systemctl stop plex.service
 }
 
+# damaged prints the databases whose pages are damaged. Plex, whose files they are, does not run; as its user, a file
+# that was made to deceive SQLite deceives nobody else.
+damaged() {
+  files "$databases" -name '*.db' | while read -r file; do
+    setpriv --reuid=plex --regid=plex --clear-groups --no-new-privs sh -s -- "$file" \
+      <"$(dirname "$0")/library/sound.sh" >&2 || [ $? != 3 ] || echo "${file##*/}"
+  done
+}
+
 plex_of() {
   grep '^ExecStart=' "$1/etc/systemd/system/plex.service"
 }
@@ -77,7 +86,7 @@ put_back() {
   echo "database: Plex's databases are those from before the change; the later ones are in $1.newer"
 }
 
-# copy OLD NEW
+# copy OLD NEW [anyway, if it is damaged]
 copy() {
   [ -d "$databases" ] && [ "$(plex_of "$1")" != "$(plex_of "$2")" ] || exit 0
   needed=$(files "$databases" -printf '%k\n' | awk '{ kib += $1 } END { print int((kib + 1023) / 1024) }')
@@ -93,6 +102,12 @@ copy() {
   if ! in_place; then
     echo "database: warning: $databases is a link, and is not followed; there is no copy for a way back"
     return
+  fi
+  bad=$(damaged | head -n 1)
+  if [ -n "$bad" ]; then
+    echo "Plex changes, and would change its databases, but $bad is damaged. \`sudo plex-library restore\` puts the newest \
+backup in the place of the library" | tee "${REASON:-/dev/null}"
+    [ -n "${3:-}" ] || exit 1
   fi
   mkdir -m 700 "$trial.new"
   files "$databases" -exec cp -p -t "$trial.new" -- {} +
@@ -117,7 +132,7 @@ case $1 in
   copy) copy "$2" "$3" ;;
   copy-at-boot)
     [ -e "$kept/.waits" ] || {
-      copy "$2" "$3"
+      copy "$2" "$3" anyway # it has booted
       keep
     }
     ;;

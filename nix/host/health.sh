@@ -79,8 +79,16 @@ plex() {
     echo "/identity says: $(head -c 200 "$answer")"
     return 1
   fi
-  words plex
-  echo "nothing answers on port 32400"
+  said=$(words plex)
+  printf '%s\n' "$said"
+  restore="\`sudo plex-library restore\` puts the newest backup in the place of the library"
+  case $said in
+    *"is not what Plex writes"*) echo "nothing answers on port 32400: Plex's Preferences.xml is damaged; $restore" ;;
+    *"disk image is malformed"* | *"file is not a database"*)
+      echo "nothing answers on port 32400: Plex's database is damaged; $restore"
+      ;;
+    *) echo "nothing answers on port 32400" ;;
+  esac
   [ $(($(date +%s) - $(stat -c %Y "$answer"))) -lt 120 ] || return 3
   return 1
 }

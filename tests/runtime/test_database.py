@@ -61,6 +61,8 @@ class Databases:
 def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     with host(tmp_path_factory.mktemp("database")) as running:
         running.write("/srv/host/database.sh", (REPO / "nix/host/database.sh").read_text())
+        sound = (REPO / "nix/host/library/sound.sh").read_text()
+        running.write("/srv/host/library/sound.sh", sound)
         running.ok("ln", "-s", "/bin/bash", "/usr/local/bin/sh")  # which NixOS's is
         for name, plex in (("old", "1"), ("same", "1"), ("new", "2"), ("newer", "3")):
             unit = f"[Service]\nUser=plex\nExecStart=/nix/store/plex-{plex}/bin/plexmediaserver\n"
@@ -118,6 +120,77 @@ def test_a_change_that_fails_gets_every_row_back(databases: Databases) -> None:
     databases.sql("insert into films values ('Metropolis')")
     assert databases.run("put-back") == ""
     assert databases.films() == ["Faust", "Metropolis", "Nosferatu"]
+
+
+# Zeros in the place of the second page, where the films are.
+_DAMAGE = """
+import sys
+with open(sys.argv[1], "r+b") as file:
+    size = int.from_bytes(file.read(18)[16:], "big")
+    file.seek(size)
+    file.write(bytes(size))
+"""
+
+
+def damage(databases: Databases) -> None:
+    databases.sql("pragma wal_checkpoint(truncate)")
+    databases.host.ok("python3", "-c", _DAMAGE, DATABASE)
+
+
+def test_a_damaged_database_is_not_given_to_another_plex(databases: Databases) -> None:
+    damage(databases)
+    before = databases.host.ok("sha256sum", DATABASE)
+
+    refused = databases.host.run("sh", "/srv/host/database.sh", "copy", "/srv/old", "/srv/new")
+
+    assert refused.returncode == 1
+    assert (
+        "com.plexapp.plugins.library.db is damaged. `sudo plex-library restore`" in refused.stdout
+    )
+    assert databases.host.ok("sha256sum", DATABASE) == before
+    assert not databases.exists(f"{STATE}/database.trial")
+    assert databases.run("put-back") == ""
+    databases.host.ok("systemctl", "start", "plex")
+    assert databases.running()
+
+
+def test_a_damaged_database_is_copied_where_another_plex_has_booted(databases: Databases) -> None:
+    databases.host.ok("mkdir", "-p", "/nix/var/nix/gcroots/converge")
+    damage(databases)
+    assert "is damaged" in databases.run("copy-at-boot", "/srv/old", "/srv/new")
+    assert databases.exists(f"{STATE}/database.kept")
+
+
+# As Plex's own: an index and a table for full text that only Plex's SQLite can read.
+_PLEXS = """
+import sqlite3, sys
+opened = sqlite3.connect(sys.argv[1], isolation_level=None)
+opened.create_collation("icu_root", lambda one, other: (one > other) - (one < other))
+opened.execute("create index index_title_sort_icu on films (name collate icu_root)")
+opened.execute("create virtual table titles using fts4(content='films', name, tokenize=unicode61)")
+opened.execute("insert into titles(titles) values ('rebuild')")
+opened.execute("pragma writable_schema = on")
+opened.execute("update sqlite_master set sql = replace(sql, 'unicode61', 'collating')")
+"""
+
+
+def test_what_only_plexs_own_sqlite_can_read_is_no_damage(databases: Databases) -> None:
+    databases.host.ok("runuser", "-u", "plex", "--", "python3", "-c", _PLEXS, DATABASE)
+    stock = databases.host.run("sqlite3", DATABASE, "pragma quick_check")
+    assert stock.returncode != 0
+
+    said = databases.host.run("sh", "/srv/host/database.sh", "copy", "/srv/old", "/srv/new")
+
+    assert (said.returncode, said.stderr) == (0, "")
+    assert "collating" in databases.sql("select sql from sqlite_schema where name = 'titles'")
+    assert "icu_root" in databases.sql("select sql from sqlite_schema where type = 'index'")
+    assert databases.sql("select group_concat(name) from films") == "Faust,Nosferatu"
+
+    databases.run("put-back")
+    damage(databases)
+    assert databases.host.run(
+        "sh", "/srv/host/database.sh", "copy", "/srv/old", "/srv/new"
+    ).returncode
 
 
 _STARTS = """#!/bin/sh

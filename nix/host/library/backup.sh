@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # A backup, and the look through all of them. Sourced by library.sh.
-: "${state:?}" "${work:?}" "${library:?}" "${staging:?}" "${place:?}" "${LOCK_WAIT:=10m}"
+: "${here:?}" "${state:?}" "${work:?}" "${library:?}" "${staging:?}" "${place:?}" "${LOCK_WAIT:=10m}"
 
 # The result, in a file that is whole at every moment.
 write_down() {
@@ -24,6 +24,7 @@ backup() {
   open
   may_write
   unlock
+  identity
   copy
   save
   forget
@@ -39,6 +40,21 @@ unlock() {
   ! grep -qx locks/ "$work/there" || ask unlock
 }
 
+# Plex's identity and owner have to be there: a power cut may leave that file empty or cut, and Plex writes it in place.
+# Plex's user may have made anything else of it, so nothing here waits for it or parses it.
+identity() {
+  at=$library/Preferences.xml
+  [ -e "$at" ] || return 0
+  for _ in 1 2 3; do
+    begins=$(timeout 10 head -c 200 "$at" | tr -d '\0') || :
+    ends=$(timeout 10 tail -c 200 "$at" | tr -d '\0 \n\r') || :
+    case $begins:$ends in *"<Preferences"*":"*"/>" | *"<Preferences"*":"*"</Preferences>") return 0 ;; esac
+    sleep 1
+  done
+  fail 75 "Plex's Preferences.xml, which says who Plex is and whose, is empty or cut, so there is no new backup, and \
+the older ones stay. \`sudo systemctl restart plex\` puts the last good copy in its place"
+}
+
 # The databases as they are at one moment, though Plex writes on, and what the backup is of.
 copy() {
   rm -rf "$staging"
@@ -52,6 +68,10 @@ copy() {
     sqlite3 -bail -batch -cmd '.timeout 60000' "$database" BEGIN 'SELECT count(*) FROM sqlite_schema' \
       ".backup '$staging/databases/$name'" >/dev/null 2>"$work/said" ||
       fail 75 "the database $name could not be copied: $(reason)"
+    # SQLite copies damaged pages without a word.
+    sh "$here/sound.sh" "$staging/databases/$name" || [ $? != 3 ] ||
+      fail 78 "the database $name is damaged, so there is no new backup, and the older ones stay. \`sudo plex-library \
+restore\` puts the newest in the place of the library"
   done
   jq -n --arg stack "$STACK" --arg nixpkgs "$NIXPKGS" --arg plex "$PLEX" \
     '{$stack, $nixpkgs, nixos: ($nixpkgs | capture("nixos-(?<release>[0-9]+[.][0-9]+)").release), $plex}' \

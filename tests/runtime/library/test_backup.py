@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from sandbox.nixpkgs.tarball import RELEASE
 from tests import stack
 from tests.runtime.library.server import (
@@ -130,7 +132,7 @@ def test_a_database_is_copied_as_it_was_at_one_moment_while_plex_writes(library:
     ).split("|")
     assert count == last == total
     assert 100 <= int(total) < written
-    assert library.sql("PRAGMA integrity_check") == "ok"
+    assert library.sql("PRAGMA integrity_check(views)") == "ok"
 
 
 def test_names_that_plex_would_not_give_are_in_no_backups_way(library: Library) -> None:
@@ -342,3 +344,51 @@ def test_it_says_what_it_can_do(new: Library) -> None:
     refused = new.host.run("runuser", "-u", "plex", "--", "plex-library", "list")
     assert refused.returncode == 1
     assert refused.stderr == "plex-library: this takes root: sudo plex-library list\n"
+
+
+# Zeros in the place of the page where the films' rows begin.
+_DAMAGE = """
+import sqlite3, sys
+opened = sqlite3.connect(sys.argv[1])
+opened.execute("pragma wal_checkpoint(truncate)")
+size = opened.execute("pragma page_size").fetchone()[0]
+page = opened.execute("select rootpage from sqlite_schema where name = 'views'").fetchone()[0]
+with open(sys.argv[1], "r+b") as file:
+    file.seek((page - 1) * size)
+    file.write(bytes(size))
+"""
+
+
+def test_a_damaged_database_is_in_no_backup(library: Library) -> None:
+    library.host.ok("systemctl", "stop", "plex")
+    good = library.backup()
+    library.host.ok("python3", "-c", _DAMAGE, DATABASE)
+
+    assert library.run("backup").returncode != 0
+
+    assert library.snapshots() == [good]
+    sentence = (
+        "the database com.plexapp.plugins.library.db is damaged, so there is no new backup, and the older"
+        " ones stay. `sudo plex-library restore` puts the newest in the place of the library"
+    )
+    assert library.last()["sentence"] == sentence
+    assert sentence in library.ok("warnings")
+    library.ok("restore")
+    assert library.watched() == "1"
+    library.backup()
+
+
+@pytest.mark.parametrize("text", ["", '<?xml version="1.0"?>\n<Preferences PlexOnl', "\0" * 500])
+def test_preferences_that_a_power_cut_has_left_are_in_no_backup(
+    library: Library, text: str
+) -> None:
+    library.host.ok("systemctl", "stop", "plex")
+    good = library.backup()
+    (library.host.root / f"{HOME}/Preferences.xml"[1:]).write_text(text)
+
+    assert library.run("backup").returncode != 0
+
+    assert library.snapshots() == [good]
+    assert "Preferences.xml, which says who Plex is and whose, is empty or cut" in str(
+        library.last()["sentence"]
+    )
