@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -40,13 +42,14 @@ def create_app(directory: Path) -> Starlette:
     ]
     app = Starlette(routes=routes, exception_handlers={B2Error: handle})
     app.state.service = service
+    app.state.uploading = set()
     return app
 
 
 async def _authorize(request: Request) -> Response:
     service, version = _service(request), _version(request)
     key_id, secret = authorize.credentials(request.headers.get("authorization"))
-    key, token = service.keys.authorize(key_id, secret)
+    key, token = service.keys.authorize(key_id, secret, version)
     return JSONResponse(
         authorize.answer(service.store, service.keys, key, token, hosts_for(request), version)
     )
@@ -67,19 +70,35 @@ async def _call(request: Request) -> Response:
 async def _upload(request: Request) -> Response:
     service, caller = _service(request), _caller(request)
     bucket_id = request.path_params["bucket"]
-    version = await upload.receive(
-        service.store, caller.key, bucket_id, request.headers, request.stream()
-    )
+    with _alone(request):
+        version = await upload.receive(
+            service.store, caller.key, bucket_id, request.headers, request.stream()
+        )
     return JSONResponse(entry_json(service.keys.account_id, caller.version, bucket_id, version))
 
 
 async def _upload_part(request: Request) -> Response:
     service, caller = _service(request), _caller(request)
     file_id = request.path_params["file"]
-    part = await upload.receive_part(
-        service.store, caller.key, file_id, request.headers, request.stream()
-    )
+    with _alone(request):
+        part = await upload.receive_part(
+            service.store, caller.key, file_id, request.headers, request.stream()
+        )
     return JSONResponse(part_json(file_id, part))
+
+
+@contextmanager
+def _alone(request: Request) -> Iterator[None]:
+    """One upload at a time by each URL's token. Raises B2Error for another one."""
+    uploading: set[str] = request.app.state.uploading
+    token = request.headers["authorization"]
+    if token in uploading:
+        raise B2Error(400, "auth_token_limit", f"more than one upload using auth token {token}")
+    uploading.add(token)
+    try:
+        yield
+    finally:
+        uploading.remove(token)
 
 
 async def _by_id(request: Request) -> Response:

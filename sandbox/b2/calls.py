@@ -160,7 +160,11 @@ def create_key(service: Service, caller: Caller, request: CreateKey) -> Answer:
     if request.bucket_id:
         service.store.bucket(request.bucket_id)
     key = service.keys.create(
-        request.key_name, tuple(request.capabilities), request.bucket_id, request.name_prefix
+        request.key_name,
+        tuple(request.capabilities),
+        request.bucket_id,
+        request.name_prefix,
+        since=caller.version,
     )
     return {**key_json(service.keys.account_id, key), "applicationKey": key.secret}
 

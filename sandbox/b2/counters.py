@@ -37,7 +37,7 @@ class Counts:
 
     def of_class(self, letter: str) -> int:
         """The number of transactions of class A, B or C."""
-        return sum(n for name, n in self.calls.items() if _CLASSES.get(name, "A") == letter)
+        return sum(n for name, n in self.calls.items() if class_of(name) == letter)
 
 
 class Counted:
@@ -50,14 +50,20 @@ class Counted:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def counting(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] < 400:
-                self.counts.calls[_call(scope["path"])] += 1
+                self.counts.calls[call_of(scope["path"])] += 1
             self.counts.sent += len(message.get("body", b""))
             await send(message)
 
         await self._app(scope, receive, counting)
 
 
-def _call(path: str) -> str:
+def class_of(call: str) -> str:
+    """A, B or C."""
+    return _CLASSES.get(call, "A")
+
+
+def call_of(path: str) -> str:
+    """The call that a request's path stands for."""
     if path.startswith("/file/"):
         return "b2_download_file_by_name"
     return next((part for part in path.split("/") if part.startswith("b2_")), path)

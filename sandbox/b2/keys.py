@@ -30,7 +30,10 @@ CAPABILITIES = (
 
 @dataclass(frozen=True)
 class Key:
-    """An application key. `bucket_id` and `prefix` restrict it; None does not."""
+    """An application key. `bucket_id` and `prefix` restrict it; None does not.
+
+    `since` is the oldest version of the API that authorizes it, if it is for a bucket.
+    """
 
     id: str
     secret: str
@@ -38,6 +41,7 @@ class Key:
     capabilities: tuple[str, ...]
     bucket_id: str | None = None
     prefix: str | None = None
+    since: int = 4
 
     def require(self, capability: str, bucket_id: str | None = None, name: str = "") -> None:
         """Raises B2Error unless the key may do this, there, with this file or file name prefix."""
@@ -91,10 +95,11 @@ class KeyRing:
         capabilities: tuple[str, ...],
         bucket_id: str | None = None,
         prefix: str | None = None,
+        since: int = 4,
     ) -> Key:
         """Makes a key and keeps it."""
         key_id = f"000{self.account_id}{len(self._keys):010d}"
-        return self.put(Key(key_id, _secret(), name, capabilities, bucket_id, prefix))
+        return self.put(Key(key_id, _secret(), name, capabilities, bucket_id, prefix, since))
 
     def put(self, key: Key) -> Key:
         """Keeps a key that was made elsewhere, in place of one with the same ID."""
@@ -112,11 +117,18 @@ class KeyRing:
         self._save()
         return key
 
-    def authorize(self, key_id: str, secret: str) -> tuple[Key, str]:
-        """The key and a token for it. Raises B2Error for a wrong ID or secret."""
+    def authorize(self, key_id: str, secret: str, version: int) -> tuple[Key, str]:
+        """The key and a token for it, asked by that version of the API.
+
+        Raises:
+            B2Error: ID or secret is wrong, or the key is for newer versions.
+        """
         key = self._keys.get(key_id)
         if key is None or not secrets.compare_digest(key.secret.encode(), secret.encode()):
             raise unauthorized()
+        if key.bucket_id is not None and version < key.since:
+            message = f"This request is not currently supported on API version number {version}"
+            raise B2Error(400, "bad_request", message)
         return key, self._grant(key, TOKEN_SECONDS)
 
     def narrow(

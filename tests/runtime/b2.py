@@ -91,9 +91,9 @@ class Bucket:
         """The paths of `rclone lsjson`."""
         return [str(item["Path"]) for item in json.loads(self.ok("lsjson", *arguments))]
 
-    def key(self, *capabilities: str, prefix: str | None = None) -> Key:
-        """A new key for this bucket only."""
-        return self.service.keys.create("a test's", capabilities, self.id, prefix)
+    def key(self, *capabilities: str, prefix: str | None = None, since: int = 1) -> Key:
+        """A key for this bucket only, of before version 4, which Debian's rclone does not know."""
+        return self.service.keys.create("a test's", capabilities, self.id, prefix, since)
 
 
 class running:  # noqa: N801 - read as a verb

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from components.storage import rclone_conf
 from sandbox.b2.app import create_app
 from sandbox.b2.calls import Service
+from sandbox.b2.caps import Capped
 from sandbox.b2.errors import B2Error
 from sandbox.b2.keys import Key
 from sandbox.b2.link import Linked
@@ -76,7 +77,8 @@ class Bucket:
 
     def __init__(self, directory: Path) -> None:
         app = create_app(directory)
-        self.linked = Linked(app)
+        self.capped = Capped(app)
+        self.linked = Linked(self.capped)
         self.door = Door(self.linked)
         service: Service = app.state.service
         settings = stack.settings_of()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -203,6 +205,57 @@ def test_authorize_in_each_version(native: tuple[Native, Bucket]) -> None:
             "buckets": [{"id": bucket.id, "name": "the-films"}],
         },
     }
+
+
+def test_an_upload_url_takes_one_upload_at_a_time(
+    native: tuple[Native, Bucket], tmp_path: Path
+) -> None:
+    client, bucket = native
+    arriving = tmp_path / "b2/buckets" / bucket.id
+    url = client.post("b2_get_upload_url", bucketId=bucket.id).json()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def upload(name: str, content: bytes | Iterator[bytes]) -> httpx.Response:
+        headers = {
+            "Authorization": url["authorizationToken"],
+            "X-Bz-File-Name": name,
+            "X-Bz-Content-Sha1": "do_not_verify",
+        }
+        return httpx.post(url["uploadUrl"], content=content, headers=headers, timeout=60)
+
+    def slowly() -> Iterator[bytes]:
+        yield b"one"
+        begun.set()
+        go_on.wait(60)
+        yield b"two"
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(upload, "slow", slowly())
+        assert begun.wait(60)
+        while not any(arriving.glob(".incoming-*")):
+            threading.Event().wait(0.02)
+        second = upload("other", b"content")
+        go_on.set()
+        assert first.result().status_code == 200
+    assert (second.status_code, second.json()["code"]) == (400, "auth_token_limit")
+    assert upload("other", b"content").status_code == 200
+
+
+def test_a_new_key_for_a_bucket_is_for_version_4_alone(native: tuple[Native, Bucket]) -> None:
+    client, bucket = native
+    key = bucket.key(*READ_ONLY, since=4)
+    answers = {
+        version: client.get("b2_authorize_account", version, auth=(key.id, key.secret))
+        for version in (1, 2, 3, 4)
+    }
+    assert [answer.status_code for answer in answers.values()] == [400, 400, 400, 200]
+    assert answers[1].json()["message"] == (
+        "This request is not currently supported on API version number 1"
+    )
+    # Its token is one for the calls of every version.
+    token = {"Authorization": answers[4].json()["authorizationToken"]}
+    listed = client.get("b2_list_file_names", 1, params={"bucketId": bucket.id}, headers=token)
+    assert listed.status_code == 200
 
 
 def test_who_comes_by_a_name_is_sent_on_to_names(native: tuple[Native, Bucket]) -> None:

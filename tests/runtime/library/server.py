@@ -20,7 +20,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from components.storage import backup_conf
 from sandbox.b2.app import create_app
 from sandbox.b2.calls import Service
+from sandbox.b2.caps import Capped
 from sandbox.b2.keys import Key
+from sandbox.b2.pods import Pods
 from sandbox.b2.store import Store
 from sandbox.nixpkgs.tarball import RELEASE
 from tests import stack
@@ -101,7 +103,9 @@ class Bucket:
         app = create_app(directory)
         service: Service = app.state.service
         self._keys, self._store = service.keys, service.store
-        self.door = Door(app, service.store)
+        self.pods = Pods(app)
+        self.capped = Capped(self.pods)
+        self.door = Door(self.capped, service.store)
         self._settings = stack.settings_of()
         self._id = self._store.create_bucket(self._settings.library_bucket, "allPrivate").id
         self.allow_all()
