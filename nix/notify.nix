@@ -10,7 +10,7 @@
     ];
     serviceConfig = {
       Type = "oneshot";
-      ExecStart = "${pkgs.bash}/bin/sh ${./host/notify.sh} %d/notify.conf ${./host/certificate.sh} /etc/nixos/parameters";
+      ExecStart = "${pkgs.bash}/bin/sh ${./host/notify.sh} %d/notify.conf ${./host/certificate.sh} /etc/nixos/parameters ${./host/caps.sh}";
       LoadCredential = "notify.conf:/var/lib/secrets/notify.conf";
       StateDirectory = "notify";
       LogLevelMax = "warning"; # not two lines every two minutes

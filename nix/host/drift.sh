@@ -40,6 +40,7 @@ fi
 
 sh /etc/nixos/host/support.sh /etc/nixos/parameters
 sh /etc/nixos/host/certificate.sh /etc/nixos/parameters
+sh /etc/nixos/host/caps.sh | sed 's/^/drift: note: /'
 cat "$found"
 if [ -s "$found" ]; then
   echo "drift: \`pulumi up --replace '**::$(cat /var/lib/host/stack)-converge'\` brings the host back to what its stack says"

@@ -186,6 +186,7 @@ for part; do
       systemctl is-failed --quiet plex-library.service || plex_serves
       await 20 "no unit has newly failed" none_newly_failed
       sh "$host/certificate.sh" "$configuration/parameters" | sed 's/^certificate: /health: /'
+      sh "$host/caps.sh" | sed 's/^/health: warning: /'
       for unit in $(failed_units); do
         had_failed "$unit" && when=" before this change" || when=
         say "warning: $unit had failed$when"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Tells whoever is at the address in curl's configuration what has gone wrong on this host, and when it is well again:
 # a line each. What is gone by the next look is not told; what could not be told is told later.
-# Usage: notify.sh CURL CERTIFICATE PARAMETERS: curl's configuration, certificate.sh, and what both need to know
+# Usage: notify.sh CURL CERTIFICATE PARAMETERS CAPS: curl's configuration, certificate.sh with what it needs to know, caps.sh
 set -eu
 
 curl=$1
@@ -24,6 +24,7 @@ problems() {
   ! systemctl is-active --quiet plex || curl -q -s --max-time 20 --output /dev/null http://127.0.0.1:32400/identity ||
     echo "plex.service runs, and nothing answers on port 32400; see journalctl -u plex"
   sh "$certificate" "$3" | sed 's/^certificate: warning: //'
+  sh "$4"
 }
 
 # tell NAME lines of standard input, which from then on are told or not.

@@ -23,9 +23,21 @@ remote() {
   timeout 120 rclone --retries 1 --low-level-retries 2 --contimeout 10s "$@" 2>"$work/said"
 }
 
-# Lists what lies in the repository's place, into the file `there`.
+# A cap that is reached is nothing that a key or a repository could be blamed for.
+capped() {
+  code=$(grep -o '(403 [a-z]*_cap_exceeded)' "$work/said" | tail -n 1)
+  [ -z "$code" ] || fail 75 "a cap of your account at Backblaze is reached $code. Raise it on its page Caps & Alerts; the \
+counts begin anew at 0:00 UTC"
+}
+
+# Lists what lies in the repository's place, into the file `there`. And reads some of it, as found in the listing: where
+# downloads are refused, rclone says of a file that it is not there, and restic tries for a quarter of an hour.
 reach() {
-  ! remote lsf "backup:$place" >"$work/there" || return 0
+  if remote lsf "backup:$place" >"$work/there"; then
+    ! grep -qx config "$work/there" || remote cat --max-depth 1 --include /config "backup:$place" >/dev/null || capped
+    return 0
+  fi
+  capped
   case $(cat "$work/said") in
     *nauthorized*)
       fail 78 "Backblaze does not take the key of the backups; check backupKeyId and backupApplicationKey"
@@ -43,9 +55,17 @@ reach() {
 # Whether the key may write. restic itself would try for a quarter of an hour.
 may_write() {
   probe=backup:$place/writable.$$
-  if ! { echo test | remote rcat "$probe" && remote deletefile "$probe"; }; then
+  tries=5
+  until echo test | remote rcat "$probe" && remote deletefile "$probe"; do
+    capped
+    tries=$((tries - 1))
+    case $tries:$(cat "$work/said") in
+      0:*"(429 "* | 0:*"(50"[0-9]" "*) fail 75 "Backblaze has no time for an upload: $(reason)" ;;
+      # What B2 says of an upload every now and then: another one goes elsewhere.
+      *"(429 "* | *"(50"[0-9]" "*) continue ;;
+    esac
     fail 78 "the key of the backups may not write to the bucket $BUCKET; make one that may read and write: $(reason)"
-  fi
+  done
 }
 
 # restic, with a sentence of ours where it fails.
@@ -57,6 +77,7 @@ ask() {
 }
 
 refused() {
+  capped
   why=$(reason)
   case $status in
     10) fail 78 "$place is not empty, but is no repository of backups; check backupBucket and backupPrefix" ;;

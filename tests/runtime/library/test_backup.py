@@ -392,3 +392,40 @@ def test_preferences_that_a_power_cut_has_left_are_in_no_backup(
     assert "Preferences.xml, which says who Plex is and whose, is empty or cut" in str(
         library.last()["sentence"]
     )
+
+
+@pytest.mark.parametrize(
+    ("cap", "code"),
+    [
+        ("download", "download"),
+        ("B", "download"),
+        ("C", "transaction"),
+        ("storage", "storage"),
+    ],
+)
+def test_a_cap_that_is_reached_is_no_wrong_key(library: Library, cap: str, code: str) -> None:
+    good = library.backup()
+    library.bucket.capped.reached = frozenset({cap})  # type: ignore[arg-type]  # one of them
+    try:
+        assert library.run("backup").returncode != 0
+        sentence = str(library.last()["sentence"])
+        warned = library.ok("warnings")
+    finally:
+        library.bucket.capped.reached = frozenset()
+
+    assert sentence == (
+        f"a cap of your account at Backblaze is reached (403 {code}_cap_exceeded). Raise it on its page"
+        " Caps & Alerts; the counts begin anew at 0:00 UTC"
+    )
+    assert sentence in warned
+    assert library.snapshots() == [good]
+    library.backup()
+
+
+def test_upload_urls_that_go_bad_are_no_obstacle(library: Library) -> None:
+    library.ok("backup")
+    library.host.ok("sh", "-c", f"head -c 3000000 /dev/urandom >'{HOME}/Metadata/Movies/more.jpg'")
+    library.bucket.pods.busy = 2
+    library.backup()
+    assert library.bucket.pods.busy == 0
+    assert len(library.snapshots()) == 2
