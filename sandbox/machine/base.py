@@ -24,7 +24,9 @@ _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 # grep, gzip, tar, util-linux and the like are essential, or come along.
 PACKAGES = (
     "bind9-host",
+    "busybox-static",
     "ca-certificates",
+    "cloud-guest-utils",
     "cloud-init",
     "cpio",
     "curl",
@@ -36,10 +38,14 @@ PACKAGES = (
     "gawk",
     "gdisk",
     "grub-common",
+    "grub-efi-amd64-bin",
+    "grub-pc-bin",
+    "grub2-common",
     "hostname",
     "htop",
     "iproute2",
     "jq",
+    "kexec-tools",
     "kmod",
     "lego",
     "less",
@@ -47,6 +53,7 @@ PACKAGES = (
     "libnss-resolve",
     "libnss-systemd",
     "libpam-systemd",
+    "linux-image-cloud-amd64",
     "locales",
     "mount",
     "nftables",
@@ -59,6 +66,7 @@ PACKAGES = (
     "python3",
     "python3-starlette",
     "python3-uvicorn",
+    "qemu-guest-agent",
     "rclone",
     "restic",
     "sqlite3",
@@ -67,6 +75,7 @@ PACKAGES = (
     "systemd-resolved",
     "systemd-sysv",
     "tzdata",
+    "udev",
     "unzip",
     "xmlstarlet",
     "xz-utils",
@@ -203,6 +212,7 @@ async def _bootstrap(making: Path, progress: Callable[[str], None]) -> None:
             **environment(),
             **proxies,
             "DEBIAN_FRONTEND": "noninteractive",
+            "INITRD": "No",  # a generation brings its own
             "TMPDIR": str(making),
         },
     )
@@ -238,6 +248,12 @@ def _settle(root: Path) -> None:
         "/usr/lib/systemd/system/systemd-networkd-wait-online.service",
         root,
     )
+    # What machines with a kernel of their own boot, where a build of the miniature nixpkgs finds it.
+    (kernel,) = (root / "boot").glob("vmlinuz-*")
+    tree.folder(root / "usr/lib/sandbox", root)
+    kernel.rename(root / "usr/lib/sandbox/vmlinuz")
+    for left in (root / "boot").iterdir():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
     # Host keys made here would be everybody's.
     for host_key in (root / "etc/ssh").glob("ssh_host_*"):
         host_key.unlink()

@@ -74,17 +74,16 @@ has_boot_loader() {
   return 1
 }
 
-# What GRUB's file boots: PID 1, and which file holds what the initrd would do. An entry's name is its number, behind
-# that of its submenu. Usage: entry FILE NAME, for the default if there is none of that name.
+# What GRUB's file boots: PID 1. An entry's name is its number, behind that of its submenu. Usage: entry FILE NAME,
+# for the default if there is none of that name.
 entry() {
   awk -v name="$2" '
-    /^[[:space:]]*set default=/ && !chosen { gsub(/[^0-9]/, ""); wanted = $0 + 0; chosen = 1 }
+    /^[[:space:]]*set default=[0-9]/ && !chosen { gsub(/[^0-9]/, ""); wanted = $0 + 0; chosen = 1 }
     /^[[:space:]]*submenu / { above = top++ ">"; below = 0; next }
     /^[[:space:]]*menuentry / { path = above == "" ? top++ : above below++; inside = 1 }
     /^[[:space:]]*}/ { if (inside) inside = 0; else above = "" }
     match($0, /init=[^[:space:]"]+/) { inits[path] = substr($0, RSTART + 5, RLENGTH - 5) }
-    $1 == "initrd" { initrds[path] = $2 }
-    END { if (!(name in inits)) name = wanted; if (!(name in inits)) name = 0; print inits[name], initrds[name] }
+    END { if (!(name in inits)) name = wanted; if (!(name in inits)) name = 0; print inits[name] }
   ' "$1"
 }
 
@@ -93,14 +92,12 @@ mount_installed() {
     [ "$(about TYPE "$node")" = ext4 ] || continue
     mount "$node" root
     if [ -e root/boot/grub/grub.cfg ]; then
-      # What is to be booted once is taken from GRUB's environment before it is booted.
+      # What is to be booted once is forgotten before it is booted; the variable stays, without a value.
       once=$(sed -n 's/^next_entry=//p' root/boot/grub/grubenv 2>/dev/null || :)
-      [ -z "$once" ] || in_base 'grub-editenv /mnt/boot/grub/grubenv unset next_entry'
-      entry=$(entry root/boot/grub/grub.cfg "$once")
-      init=${entry% *}
-      initrd=root${entry#* }
+      [ -z "$once" ] || in_base 'grub-editenv /mnt/boot/grub/grubenv set next_entry='
+      init=$(entry root/boot/grub/grub.cfg "$once")
       if [ -n "$init" ]; then
-        grow "$node" "$initrd"
+        grow "$node" "${init%/init}/etc"
         return
       fi
     fi
@@ -117,16 +114,26 @@ in_base() {
     sh "/run/layers/$base" "$1"
 }
 
-# On a disk that has grown: the partition and its file system too, if the initrd says so. (Growing one that is
-# mounted takes a capability that a container's root does not always have.)
+# Where a path of the installed system, which may be a link to an absolute one, is here.
+target() {
+  path=$1
+  while link=$(readlink "root$path"); do
+    path=$link
+  done
+  echo "root$path"
+}
+
+# On a disk that has grown: the partition and its file system too, if the generation would do so by itself. (Growing
+# one that is mounted takes a capability that a container's root does not always have.) Usage: grow NODE ETC
 grow() {
   number=${1#dev/sda}
   partition=/sys/block/$LOOP/${LOOP}p$number
   after=$(($(cat "/sys/block/$LOOP/size") - $(cat "$partition/start") - $(cat "$partition/size")))
-  if [ "$after" -lt 8192 ] || ! grep -qx growpart "$2"; then
+  etc=$(target "$2")
+  if [ "$after" -lt 8192 ] || [ ! -e "$(target "${etc#root}/systemd/system")/growpart.service" ]; then
     return 0
   fi
-  grows=$(awk '$1 == "/" && $4 ~ /x-systemd.growfs/' "$2")
+  grows=$(awk '$2 == "/" && $4 ~ /x-systemd.growfs/' "$(target "${etc#root}/fstab")")
   umount root
   in_base "echo ', +' | sfdisk --quiet --no-reread --no-tell-kernel -N $number /dev/sda"
   partx --delete "/dev/$LOOP" || :

@@ -374,14 +374,11 @@ def test_a_boot_loader_is_written_in_a_machine_alone(
     disk = tmp_path / "sda"
     disk.write_bytes(bytes(512))
     efi = tmp_path / "efi/EFI/BOOT/BOOTX64.EFI"
-    monkeypatch.setattr(install_grub, "FIRMWARE", tmp_path / "firmware")
+    monkeypatch.setattr(install_grub, "MACHINE", tmp_path / "machine")
     install_grub.install_loader(str(efi), [str(disk)])
     assert disk.read_bytes() == bytes(512)
 
-    (tmp_path / "firmware").mkdir()
+    # What it does there, tests/vm boots.
+    (tmp_path / "machine").mkdir()
     with pytest.raises(SystemExit, match="efi doesn't look like an EFI partition"):
         install_grub.install_loader(str(efi), [str(disk)])
-    install_grub.install_loader("", [str(disk)])
-    assert disk.read_bytes()[384:388] == b"GRUB"
-    with pytest.raises(SystemExit, match=r"cannot find a device for .*/sdb"):
-        install_grub.install_loader("", [str(tmp_path / "sdb")])

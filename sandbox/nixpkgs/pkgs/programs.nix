@@ -15,6 +15,7 @@ builtins.mapAttrs (_: x: if builtins.isString x then words x else x) {
   bind = "dig host nslookup";
   btop = "btop";
   bzip2 = "bzip2 bunzip2 bzcat";
+  cloud-utils = "growpart";
   coreutils = ''
     arch b2sum base32 base64 basename basenc cat chcon chgrp chmod chown chroot cksum comm cp csplit cut date
     dd df dir dircolors dirname du echo env expand expr factor false fmt fold groups head hostid id install
@@ -48,7 +49,7 @@ builtins.mapAttrs (_: x: if builtins.isString x then words x else x) {
   gnupatch = "patch";
   gnused = "sed";
   gnutar = "tar";
-  grub2 = "grub-editenv grub-file grub-script-check";
+  grub2 = "grub-editenv grub-file grub-install grub-mkimage grub-probe grub-script-check";
   gptfdisk = "sgdisk gdisk cgdisk";
   gzip = "gzip gunzip zcat zgrep zless zmore gzexe";
   hostname = "hostname dnsdomainname domainname";
@@ -113,10 +114,10 @@ builtins.mapAttrs (_: x: if builtins.isString x then words x else x) {
   tree = "tree";
   unzip = "unzip zipinfo funzip";
   util-linux = ''
-    agetty blkdiscard blkid blockdev chcpu chmem choom chrt dmesg fallocate findfs findmnt flock fsck fsfreeze
+    agetty blkdiscard blkid blockdev chcpu chmem choom chrt dmesg fallocate fdisk findfs findmnt flock fsck fsfreeze
     fstrim getopt hardlink ionice ipcmk ipcrm ipcs isosize kill ldattach logger look losetup lsblk lscpu lsfd
     lsipc lslocks lslogins lsmem lsns mcookie mkfs mkswap more mount mountpoint namei nsenter partx pivot_root
-    prlimit rename.ul rev renice rtcwake runuser script scriptreplay setarch setpriv setsid setterm sulogin
+    prlimit rename.ul rev renice rtcwake runuser script scriptreplay setarch setpriv setsid setterm sfdisk sulogin
     swaplabel swapoff swapon switch_root taskset umount uclampset unshare utmpdump uuidgen wall wdctl whereis
     wipefs zramctl
   '';

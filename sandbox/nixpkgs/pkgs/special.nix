@@ -49,11 +49,14 @@ in
         }
       '';
 
-  # Stands in for the kernel: machines run on the computer's own. It is another with each nixpkgs, as there.
+  # Debian's kernel, which only a machine with a boot loader of its own runs. It is another with each nixpkgs, as there:
+  # a loader does not look at what lies behind the kernel.
   linux = pkgs.runCommand "linux-${lib.trivial.version}" { } ''
-    mkdir $out
-    echo "${lib.trivial.version}: the kernel of the computer that the sandbox runs on" >$out/bzImage
-    mkdir -p $out/lib/modules
+    mkdir -p $out/lib
+    cp /usr/lib/sandbox/vmlinuz $out/bzImage
+    chmod u+w $out/bzImage
+    echo "${lib.trivial.version}" >>$out/bzImage
+    ln -s /usr/lib/modules $out/lib/modules
   '';
 
   # Its version is asked for, so it has to be true. NixOS 25.11 has one that does not know every flag of today's.

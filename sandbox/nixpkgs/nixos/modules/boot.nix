@@ -1,4 +1,4 @@
-# The boot loader, as far as a machine without a firmware has one: /boot/grub/grub.cfg, whose first entry boots.
+# The kernel and GRUB.
 {
   config,
   lib,
@@ -24,6 +24,14 @@ let
 
   installer = pkgs.writeScript "install-grub.sh" ''
     #!/bin/sh
+    export PATH=${
+      lib.makeBinPath [
+        pkgs.coreutils
+        pkgs.grub2
+        pkgs.systemd
+        pkgs.util-linux
+      ]
+    }
     exec ${pkgs.python3}/bin/python3 ${../activation/install_grub.py} ${toString grub.configurationLimit} \
       ${toString (if cfg.loader.timeout == null then -1 else cfg.loader.timeout)} \
       ${lib.escapeShellArg efiFile} "$1" ${lib.escapeShellArgs devices}
@@ -129,16 +137,38 @@ in
       wantedBy = [ "local-fs.target" ];
     };
     systemd.tmpfiles.rules = lib.optional cfg.tmp.cleanOnBoot "D! /tmp 1777 root root";
-    # A machine of the sandbox has grown its partition and file system by now, in place of the initrd.
+    # In a container its kernel's own firmware does it.
     systemd.services.growpart = lib.mkIf cfg.growPartition {
       description = "Grow the root partition";
-      wantedBy = [ "multi-user.target" ];
+      wantedBy = [ "-.mount" ];
+      after = [ "-.mount" ];
+      before = [
+        "systemd-growfs-root.service"
+        "shutdown.target"
+      ];
+      conflicts = [ "shutdown.target" ];
+      path = [
+        pkgs.cloud-utils
+        pkgs.gnused
+        pkgs.gawk
+        pkgs.gnugrep
+        pkgs.systemd
+        pkgs.util-linux
+      ];
+      environment.DEVICE = config.fileSystems."/".device;
+      unitConfig.DefaultDependencies = false;
       unitConfig.ConditionVirtualization = "!container";
       serviceConfig = {
         Type = "oneshot";
         RemainAfterExit = true;
-        ExecStart = "${pkgs.coreutils}/bin/true";
+        TimeoutSec = "infinity";
+        SuccessExitStatus = "0 1"; # 1: there was nothing to grow
       };
+      script = ''
+        partition=$(readlink -f "$DEVICE")
+        disk=$(readlink -f "/sys/class/block/''${partition##*/}/..")
+        exec growpart "/dev/''${disk##*/}" "$(cat "/sys/class/block/''${partition##*/}/partition")"
+      '';
     };
   };
 }

@@ -32,18 +32,16 @@ let
     exec /run/current-system/systemd/lib/systemd/systemd "$@"
   '';
 
-  initrd = pkgs.writeText "initrd" (
-    lib.concatLines (
-      [ "stands in for the initial RAM disk" ]
-      ++ lib.attrNames (lib.filterAttrs (_: wanted: wanted) config.boot.initrd.availableKernelModules)
-      ++ lib.attrNames (lib.filterAttrs (_: wanted: wanted) config.boot.initrd.kernelModules)
-      # A real system of these releases does this early, if not in its initrd: a machine's firmware reads it here.
-      ++ lib.optional config.boot.growPartition "growpart"
-      ++ lib.mapAttrsToList (path: fs: "${path} ${fs.device} ${fs.fsType} ${lib.concatStringsSep "," fs.options}") (
+  chosen = modules: lib.attrNames (lib.filterAttrs (_: wanted: wanted) modules);
+  # As NixOS's, it has no drivers but those that the configuration names, and no file systems but its own.
+  initrd = pkgs.runCommand "initrd" {
+    modules =
+      chosen config.boot.initrd.availableKernelModules
+      ++ chosen config.boot.initrd.kernelModules
+      ++ lib.mapAttrsToList (_: fs: fs.fsType) (
         lib.filterAttrs (path: fs: fs.neededForBoot || path == "/") config.fileSystems
-      )
-    )
-  );
+      );
+  } "/usr/lib/sandbox/initrd/make $out $modules";
 
   # A package of Python's, without what Python may have left beside its files.
   switcher = pkgs.runCommand "switch-to-configuration-program" { } ''
