@@ -41,7 +41,8 @@ if [ "$booted" = "$pending" ]; then
   systemd-run --quiet --collect --unit=nixos-rebuild-switch-to-configuration --service-type=exec \
     --property=OOMScoreAdjust=-100 --property=OOMPolicy=continue \
     --setenv=PATH="$PATH" sh "$host/booted.sh"
-elif ! grub-editenv /boot/grub/grubenv list | grep -q '^next_entry='; then
+# GRUB forgets what is to be booted once, but not that there is such a variable.
+elif ! grub-editenv /boot/grub/grubenv list | grep -q '^next_entry=.'; then
   sh "$host/database.sh" fall-back
   mv -T "$roots/pending" "$roots/failed"
   status failed "$pending was booted once, and did not stay up; the host is back on $booted"

@@ -272,9 +272,9 @@ class Managed:
     def boots_once(self) -> str | None:
         """The name of the system that GRUB boots once, by its own environment and its menu."""
         listed = self.host.run("grub-editenv", "/boot/grub/grubenv", "list").stdout
-        if not listed.startswith("next_entry="):
+        if not (entry := listed.strip().removeprefix("next_entry=")):
             return None
-        (above, below) = listed.strip().removeprefix("next_entry=").split(">")
+        (above, below) = entry.split(">")
         assert above == "1"  # the submenu is what follows the default
         systems = [
             line for line in self.read("/boot/grub/grub.cfg").splitlines() if "init=" in line

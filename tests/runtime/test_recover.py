@@ -53,6 +53,11 @@ def change(managed: Managed, made: Change) -> str:
     return done.text
 
 
+def forgets(managed: Managed) -> None:
+    """What GRUB does before it boots what was to be booted once: the variable stays, without a value."""
+    managed.host.ok("grub-editenv", "/boot/grub/grubenv", "set", "next_entry=")
+
+
 def drift(managed: Managed) -> tuple[int, list[str]]:
     done = managed.host.run("sh", "/etc/nixos/host/drift.sh")
     return done.returncode, (done.stdout + done.stderr).splitlines()
@@ -86,7 +91,7 @@ def test_another_kernel_is_booted_once_and_then_the_default(managed: Managed) ->
     assert managed.state["boots"] == "zero"
     assert managed.boots_once() == "two"
 
-    managed.host.ok("grub-editenv", "/boot/grub/grubenv", "unset", "next_entry")  # as GRUB does
+    forgets(managed)
     managed.boot(PROFILE)
     managed.all_is("two")
     assert managed.status()["state"] == "converged"
@@ -106,14 +111,14 @@ def test_what_cannot_be_changed_while_it_runs_waits_for_a_boot_as_a_whole(manage
     assert managed.switched == ["boot zero"]
     assert managed.boots_once() == "one"
 
-    managed.host.ok("grub-editenv", "/boot/grub/grubenv", "unset", "next_entry")
+    forgets(managed)
     managed.boot(PROFILE)
     managed.all_is("one")
 
 
 def test_a_kernel_that_does_not_come_up_leaves_the_generation_before(managed: Managed) -> None:
     change(managed, Change("one", kernel=7))
-    managed.host.ok("grub-editenv", "/boot/grub/grubenv", "unset", "next_entry")
+    forgets(managed)
     managed.boot("/boot-default")
 
     assert managed.state["running"] == "zero"
@@ -130,7 +135,7 @@ def test_a_kernel_that_does_not_come_up_leaves_the_generation_before(managed: Ma
 
 def test_a_first_boot_without_health_reboots_into_the_default(managed: Managed) -> None:
     change(managed, Change("one", kernel=7))
-    managed.host.ok("grub-editenv", "/boot/grub/grubenv", "unset", "next_entry")
+    forgets(managed)
     managed.host.write("/etc/nixos/host/health.sh", "echo no route; [ $1 != host ]\n")
     managed.boot(PROFILE)
     assert managed.state["boots"] == "zero"
@@ -139,7 +144,7 @@ def test_a_first_boot_without_health_reboots_into_the_default(managed: Managed) 
 
 def test_a_first_boot_that_loses_its_network_later_reboots_too(managed: Managed) -> None:
     change(managed, Change("one", kernel=7))
-    managed.host.ok("grub-editenv", "/boot/grub/grubenv", "unset", "next_entry")
+    forgets(managed)
     # Well once, and never again.
     managed.host.write("/etc/nixos/host/health.sh", "[ $1 = host ] && mkdir /run/converge/once\n")
     managed.boot(PROFILE)
@@ -149,7 +154,7 @@ def test_a_first_boot_that_loses_its_network_later_reboots_too(managed: Managed)
 
 def test_a_first_boot_with_the_world_in_disorder_stays_and_is_no_default(managed: Managed) -> None:
     change(managed, Change("one", kernel=7))
-    managed.host.ok("grub-editenv", "/boot/grub/grubenv", "unset", "next_entry")
+    forgets(managed)
     managed.host.write("/etc/nixos/host/health.sh", "[ $1 != service ]\n")
     managed.boot(PROFILE)
     assert managed.state["boots"] == "zero"
