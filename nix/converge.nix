@@ -22,6 +22,9 @@
 
   # A panic comes back by itself, into the generation that is the default.
   boot.kernelParams = [ "panic=30" ];
+  # So does a kernel that hangs, if the server has a watchdog. QEMU's is one that NixOS does not load by itself.
+  boot.kernelModules = [ "i6300esb" ];
+  systemd.settings.Manager.RuntimeWatchdogSec = "30s";
 
   # Who can open a file can hold its lock. Ours lie where only root gets; NixOS makes its own, for whoever activates a
   # generation, so that anybody could hold up every change, unless it is there already.
