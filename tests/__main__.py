@@ -30,10 +30,13 @@ _PACKAGES = {
     "dot": "graphviz",
     "hcloud": "hcloud-cli",
     "lego": "lego",
+    "mcopy": "mtools",
     "nginx": "nginx-light",
     "nix-instantiate": "nix-bin",
     "nmap": "nmap",
     "openssl": "openssl",
+    "qemu-img": "qemu-utils",
+    "qemu-system-x86_64": "qemu-system-x86",
     "rclone": "rclone",
     "sshd": "openssh-server",
 }
@@ -60,6 +63,7 @@ _STAGES = {
             only="not heavy and (quick or not fault)",
             seconds=5400,
         ),
+        pytest("vm", "tests/vm", only="not heavy", seconds=5400),
         pytest("fleet", "tests/e2e/fleet", seconds=3600),
         pytest("faults", "tests/e2e/faults", seconds=7200),
         pytest("edge", "tests/runtime/edge", *_EDGE, seconds=3600),
@@ -73,6 +77,7 @@ _IN_OTHERS = {"edge", "faults"}  # once those leave nothing out
 _BY_NAME_ONLY = {"fleet", *_IN_OTHERS, *_CLOCKS}
 # What `make test` does without.
 _MORE_PACKAGES = {
+    "/usr/share/OVMF/OVMF_CODE_4M.fd": "ovmf",
     "chromium": "chromium",
     "faketime": "faketime",
     "testssl": "testssl.sh",
@@ -84,7 +89,7 @@ _TURNS = (
     ("unit",),
     ("nix",),
     *((name,) for name in _CLOCKS),
-    ("e2e-life", "e2e-rest", "runtime"),
+    ("e2e-life", "e2e-rest", "runtime", "vm"),
     ("fleet",),
     ("faults",),
     ("edge",),

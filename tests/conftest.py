@@ -20,7 +20,7 @@ settings.load_profile("default")
 
 # Seconds that a test may take with all that is made for it, by its folder: several times what the slowest
 # takes here. pyproject.toml has the others'.
-_LIMITS = {"nix": 300, "runtime": 600, "e2e": 1800}
+_LIMITS = {"nix": 300, "runtime": 600, "e2e": 1800, "vm": 1800}
 _HEAVY = 1800
 # What the one who runs the tests has set for programs of their own that are tried here, too.
 _THEIRS = (
@@ -48,6 +48,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--live-hetzner",
         action="store_true",
         help="also hold Hetzner's own API, opened by HCLOUD_TOKEN, to the contract; it is only read",
+    )
+    parser.addoption(
+        "--seed", type=int, help="of the random moments at which tests/vm cuts the power"
     )
 
 

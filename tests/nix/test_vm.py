@@ -8,12 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from tests import stack, vm
+from tests import stack
 from tests.nix.evaluation import evaluate
 from tests.nix.test_rendered import write
+from tests.vm import __main__ as vm
 
 # What NixOS's driver has for a script, and this one uses.
 _BUILTINS = ["host", "visitor", "start_all"]
+_DEAD = """
+{ ... }:
+let
+  package = name: derivation {
+    inherit name;
+    system = builtins.currentSystem;
+    builder = "/bin/sh";
+    PATH = "/usr/bin:/bin";
+    args = [ "-ec" "mkdir -p $out/bin; cd $out/bin; echo '#!/bin/sh' >qemu-system-x86_64; chmod +x *" ];
+  };
+in
+{
+  qemu_test = package "qemu";
+  linux = package "linux";
+}
+"""
 
 
 @pytest.fixture
@@ -81,17 +98,33 @@ def test_without_nix_it_is_skipped(
     assert capsys.readouterr().out.startswith("skipped: no Nix on this computer")
 
 
-@pytest.mark.parametrize("kind", ["absent", "a file"])
 def test_whoever_names_a_nixpkgs_is_told_that_kvm_is_missing(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NIXPKGS", str(tmp_path))
-    monkeypatch.setattr("tests.vm._KVM", tmp_path / "kvm")
-    if kind == "a file":
-        (tmp_path / "kvm").touch()
+    monkeypatch.setattr(vm, "KVM", tmp_path / "kvm")
 
     assert vm.main() == 1
-    assert capsys.readouterr().out.startswith("make test-vm: no KVM on this computer: /")
+    assert capsys.readouterr().out.startswith(
+        "make test-vm: no KVM on this computer: there is no /"
+    )
+
+
+def test_a_kvm_by_which_no_kernel_comes_up_is_missing_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NIXPKGS", str(tmp_path))
+    monkeypatch.setattr(vm, "KVM", tmp_path / "kvm")
+    (tmp_path / "kvm").touch()
+    # A nixpkgs of two packages: a QEMU that ends without a word, and no kernel.
+    (tmp_path / "default.nix").write_text(_DEAD)
+    for name in ("STORE_DIR", "STATE_DIR", "LOG_DIR"):
+        monkeypatch.setenv(f"NIX_{name}", str(tmp_path / name))
+    monkeypatch.setenv("NIX_CONFIG", "sandbox = false\nsubstitute = false\nbuild-users-group =")
+
+    assert vm.main() == 1
+    said = capsys.readouterr().out
+    assert said.startswith("make test-vm: no KVM that works on this computer: /"), said
 
 
 def test_it_is_skipped_where_nix_has_a_nixpkgs_and_there_is_no_kvm(
@@ -99,7 +132,7 @@ def test_it_is_skipped_where_nix_has_a_nixpkgs_and_there_is_no_kvm(
 ) -> None:
     monkeypatch.delenv("NIXPKGS", raising=False)
     monkeypatch.setenv("NIX_PATH", f"nixpkgs={tmp_path}")
-    monkeypatch.setattr("tests.vm._KVM", tmp_path / "kvm")
+    monkeypatch.setattr(vm, "KVM", tmp_path / "kvm")
 
     assert vm.main() == 0
-    assert capsys.readouterr().out.startswith("skipped: no KVM on this computer: /")
+    assert capsys.readouterr().out.startswith("skipped: no KVM on this computer: there is no /")

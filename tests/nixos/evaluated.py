@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tests import vm
+from tests.vm import __main__ as vm
 
 _HERE = Path(__file__).parent
 ADAPTED_BEFORE = "25.11"

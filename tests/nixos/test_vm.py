@@ -1,4 +1,4 @@
-"""The VM test (tests/vm.nix) is one for a real nixpkgs. It is not run here: that takes KVM and packages."""
+"""The VM test (tests/vm/nixos.nix) is for a real nixpkgs. It is not run: that takes KVM and packages."""
 
 from __future__ import annotations
 

@@ -33,4 +33,4 @@ let
       };
   told = { inherit nixpkgs rendered domain bucket; };
 in
-(import ../vm.nix (told // (if adapt then { runTest = older; } else { }))).drvPath
+(import ../vm/nixos.nix (told // (if adapt then { runTest = older; } else { }))).drvPath

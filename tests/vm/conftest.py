@@ -1,0 +1,64 @@
+"""One host for all of these tests, which each of them finds as it was installed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from tests import logs
+from tests.e2e.world import world_of_its_own
+from tests.vm.host import Host, Moments, install
+
+_SAVED = "saved"
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"power fails at the moments of --seed={_seed(config)}"
+
+
+def _seed(config: pytest.Config) -> int:
+    if config.option.seed is None:
+        config.option.seed = random.SystemRandom().randrange(1_000_000)
+    return int(config.option.seed)
+
+
+@pytest.fixture(scope="session")
+def moments(request: pytest.FixtureRequest) -> Moments:
+    return Moments(_seed(request.config))
+
+
+@pytest.fixture(scope="session")
+def installed() -> Iterator[Host]:
+    with world_of_its_own("vm") as world:
+        host = install(world)
+        try:
+            with logs.told(lambda: [host.vm.console]):
+                yield host
+        finally:
+            host.vm.kill()
+
+
+@pytest.fixture
+def host(installed: Host) -> Host:
+    """The host, healthy, with an owner and a library, in the container."""
+    installed.back()
+    return installed
+
+
+@pytest.fixture(scope="session")
+def saved(installed: Host) -> Host:
+    """The same host up in the virtual machine, where it was saved."""
+    installed.back()
+    installed.into_vm(_SAVED)
+    installed.until_up()
+    installed.vm.save(_SAVED)
+    return installed
+
+
+@pytest.fixture
+def running(saved: Host) -> Host:
+    """The host as it was saved, in the virtual machine."""
+    saved.load(_SAVED)
+    return saved

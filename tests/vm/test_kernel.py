@@ -1,0 +1,68 @@
+"""What takes a kernel of the host's own: its limits, its settings, and a root file system that grows."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.vm.host import Host
+
+pytestmark = pytest.mark.heavy
+
+_UNITS = ("media", "nginx", "plex")
+# In the unit's own control group, where nobody of the unit's has to be well.
+_EATS = """
+echo $$ >"/sys/fs/cgroup/system.slice/$1.service/cgroup.procs"
+exec python3 -c 'x = bytearray(1 << 20); y = []
+while True: y.append(bytes(x))'
+"""
+_ASKS = """
+echo $$ >"/sys/fs/cgroup/system.slice/$1.service/cgroup.procs"
+exec curl -sS --max-time 5 http://169.254.169.254/hetzner/v1/metadata
+"""
+# Each line of it that this kernel has a file for, and the kernel's own word.
+_SYSCTLS = """
+grep -v '^#' /etc/sysctl.d/60-nixos.conf | while IFS='=' read -r key value; do
+  case $key in
+    *'*'*) pattern=$(echo "$key" | sed 's/[.]/[.]/g; s/[*]/[^.]*/') ;;
+    *) pattern=$(echo "$key" | sed 's/[.]/[.]/g') ;;
+  esac
+  sysctl --all --pattern "^$pattern\\$" | sed "s/ = / $value /"
+done
+"""
+
+
+@pytest.mark.parametrize("unit", _UNITS)
+def test_a_service_gets_no_more_memory_than_its_limit(running: Host, unit: str) -> None:
+    limit = int(running.shell(f"cat /sys/fs/cgroup/system.slice/{unit}.service/memory.max"))
+    killed = f"grep -w oom_kill /sys/fs/cgroup/system.slice/{unit}.service/memory.events"
+    assert running.shell(killed).split()[1] == "0"
+    assert running.ssh(_EATS, unit).returncode == 137
+    assert int(running.shell(killed).split()[1]) >= 1
+    assert limit < 0.75 * 1536 * 2**20
+    running.shell("systemctl is-active --quiet sshd")
+
+
+@pytest.mark.parametrize("unit", _UNITS)
+def test_a_service_cannot_ask_for_the_user_data(running: Host, unit: str) -> None:
+    # The firewall would let root's processes through.
+    assert running.ssh("exec curl -fsS http://169.254.169.254/hetzner/v1/metadata").returncode == 0
+    refused = running.ssh(_ASKS, unit)
+    assert refused.returncode in (7, 28), refused.stdout + refused.stderr
+
+
+def test_the_kernel_has_the_settings_of_the_hardening(running: Host) -> None:
+    told = [line.split(" ", 1) for line in running.shell(_SYSCTLS).splitlines()]
+    assert len(told) >= 15
+    for key, values in told:
+        wanted, found = values.split(" ", 1)
+        assert found == wanted, key
+
+
+def test_the_root_file_system_grows_with_the_disk(host: Host) -> None:
+    size = "df --block-size=1M --output=size / | tail -n 1"
+    before = int(host.shell(size))
+    host.into_vm(larger=5)
+    host.until_up()
+    assert int(host.shell(size)) > before + 4500
+    assert host.shell("systemctl is-active growpart systemd-growfs-root").split() == ["active"] * 2
+    assert host.rows() == host.films

@@ -1,0 +1,77 @@
+"""Power that fails at a random moment, and takes along what the guest had not handed to its disk."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from tests.vm.host import Host, Moments
+
+_WHOLE = (
+    'nix-store --verify-path $(nix-store --query --requisites "$(readlink -f /run/current-system)")'
+)
+_BACKUP = "plex-library-backup"
+# As long as each takes by TCG when nothing else runs; a moment after its end is one, too.
+_SECONDS = {"change": 90.0, "plex": 120.0, "secrets": 30.0, "backup": 30.0}
+
+
+def _begin(host: Host, what: str) -> None:
+    """Let the next `pulumi up` have something to do."""
+    if what == "plex":
+        host.newer_plex()
+    elif what == "change":
+        host.change()
+    else:
+        ring = json.loads((host.world.state / "b2" / "keys.json").read_text())
+        (master,) = (each for each in ring["keys"] if each["id"] == ring["account_id"])
+        host.stack.set("b2KeyId", master["id"])
+        host.stack.set_secret("b2ApplicationKey", master["secret"])
+
+
+def _sound(host: Host) -> None:
+    """One whole generation has booted, and its Plex has every row."""
+    host.shell(_WHOLE)
+    assert host.rows() == host.films
+
+
+def _cut(host: Host, what: str, seconds: float, *, by_grub: bool) -> None:
+    """Cut the power so many seconds after something has begun.
+
+    Args:
+        by_grub: whether what is left boots in the virtual machine before it does in the container.
+    """
+    if what == "backup":
+        host.shell("systemctl start --no-block $1", _BACKUP)
+        time.sleep(seconds)  # the moment is what is tried
+        host.out_of_vm()
+        _sound(host)
+        host.shell("systemctl start $1", _BACKUP)
+    else:
+        _begin(host, what)
+        with host.running() as process:
+            time.sleep(seconds)
+            if by_grub:
+                host.power_fails()
+                host.until_up()
+                _sound(host)
+            host.out_of_vm()
+            _sound(host)
+            # Whatever becomes of it: the next one has to succeed.
+            process.communicate()
+    host.serves()
+
+
+def test_power_that_fails_in_a_change(running: Host, moments: Moments) -> None:
+    _cut(running, "change", moments.within(_SECONDS["change"]), by_grub=True)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("what", _SECONDS)
+def test_power_that_fails_at_any_moment(
+    running: Host, moments: Moments, what: str, number: int
+) -> None:
+    del number  # each has a moment of its own
+    _cut(running, what, moments.within(_SECONDS[what]), by_grub=False)
