@@ -35,7 +35,7 @@ check: $(VENV)/.complete ## Format, lint, types, shell
 	@$(VENV)/bin/shellcheck -x $$({ git ls-files '*.sh'; git grep -lE '^#!/bin/sh'; } | sort -u)
 
 .PHONY: test
-test: $(VENV)/.complete ## What CI runs for each change: a quarter of an hour
+test: $(VENV)/.complete ## What CI runs for each change: some twenty minutes
 	@$(IN_VENV) -m tests
 
 .PHONY: test-all

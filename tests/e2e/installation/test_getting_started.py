@@ -12,6 +12,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 
+import pytest
+
 from sandbox import visit
 from sandbox.nixpkgs.tarball import NEXT_RELEASE
 from sandbox.paths import REPO
@@ -20,6 +22,8 @@ from tests.e2e.installation.guides import FIRST, FOLLOWED, LATER
 from tests.e2e.installation.reader import DOMAIN, Reader
 from tests.e2e.installation.terminal import Answer, Terminal
 from tests.e2e.world import World
+
+pytestmark = pytest.mark.heavy
 
 NOT_RUN = {
     "pulumi install": "PyPI and the plugins' hosts are not in the sandbox",
