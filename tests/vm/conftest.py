@@ -9,9 +9,16 @@ import pytest
 
 from tests import logs
 from tests.e2e.world import world_of_its_own
-from tests.vm.host import Host, Moments, install
+from tests.vm.host import Fallen, Host, Moments, install
 
-_SAVED = "saved"
+_SAVED = "healthy"
+_PANICKED = "panicked"
+# Without its initial RAM disk's first process a kernel looks for a root file system itself, and has none.
+_PANICS = """{ lib, ... }:
+{
+  boot.kernelParams = lib.mkAfter [ "rdinit=/nowhere" "panic=3" ];
+}
+"""
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -53,7 +60,7 @@ def saved(installed: Host) -> Host:
     installed.back()
     installed.into_vm(_SAVED)
     installed.until_up()
-    installed.vm.save(_SAVED)
+    installed.save()
     return installed
 
 
@@ -62,3 +69,27 @@ def running(saved: Host) -> Host:
     """The host as it was saved, in the virtual machine."""
     saved.load(_SAVED)
     return saved
+
+
+@pytest.fixture(scope="session")
+def panicked(installed: Host) -> Fallen:
+    host = installed
+    host.back()
+    fallen = Fallen(host, host.system(), host.schema())
+    host.pin_newer_nixpkgs()  # with another Plex, which changes the databases
+    host.project.module("panics", _PANICS)
+    host.up()
+    assert host.status("state") == "pending"
+    assert host.schema() != fallen.schema
+    host.into_vm(_PANICKED)
+    host.vm.until_said("Kernel panic - not syncing: VFS: Unable to mount root fs")
+    host.until_up()
+    host.save()
+    return fallen
+
+
+@pytest.fixture
+def fallen(panicked: Fallen) -> Fallen:
+    """The host that has met a panic, as it was saved."""
+    panicked.host.load(_PANICKED)
+    return panicked

@@ -24,6 +24,7 @@ from tests.e2e.world import World
 from tests.vm import accelerator, disks
 from tests.vm.machine import QEMU, Machine
 
+_INSTALLED = "installed"
 _SWAP_MEGABYTES = 2048  # nix/memory.nix
 _BOOT_SECONDS = 900
 """What a boot takes by TCG at most, with everything that it starts, beside other tests."""
@@ -131,20 +132,23 @@ class Host(host.Host):
         self._forget_sessions()
         self.vm.start()
 
+    def save(self) -> None:
+        """Keep the virtual machine as it is, memory and all, with what Pulumi knows of the host."""
+        name = self.vm.disk.stem
+        self.vm.save(name)
+        self._keep(name)
+
     def load(self, name: str) -> None:
         """Let the virtual machine go on where it was saved, and Pulumi know what it knew of the host then.
 
         Args:
-            name: that of the copy, under which it was saved.
+            name: that of the copy which it had as its disk.
         """
         self.vm.kill()
         self._forget_sessions()
         if self.stack.server()["status"] != "off":
             self._container("shutdown", "off")
-        for source, kept in self._kept():
-            if source != self._disk:
-                _copy(kept, source)
-        self.project.reset()
+        self._restore(name)
         self.vm.disk, self.vm.uefi = self.folder / f"{name}.qcow2", False
         self.vm.start("-loadvm", name)
         self.until("true")
@@ -152,8 +156,8 @@ class Host(host.Host):
     def keep(self) -> None:
         """Keep the host as it is, with what Pulumi knows of it. It is in the container."""
         self._container("shutdown", "off")
-        for source, kept in self._kept():
-            _copy(source, kept)
+        self._keep(_INSTALLED)
+        _copy(self._disk, self.folder / f"{_INSTALLED}.img")
         self._container("poweron", "running")
         machine.until_up(self.stack)
 
@@ -163,9 +167,8 @@ class Host(host.Host):
         self._forget_sessions()
         if self.stack.server()["status"] != "off":
             self._container("shutdown", "off")
-        for source, kept in self._kept():
-            _copy(kept, source)
-        self.project.reset()
+        self._restore(_INSTALLED)
+        _copy(self.folder / f"{_INSTALLED}.img", self._disk)
         self._container("poweron", "running")
         machine.until_up(self.stack)
 
@@ -173,12 +176,22 @@ class Host(host.Host):
     def _disk(self) -> Path:
         return self.world.state / "machines" / str(self.vm.number) / "disk.img"
 
-    def _kept(self) -> list[tuple[Path, Path]]:
-        """What a host is, and where a copy of it lies."""
-        state = self.world.state
+    def _keep(self, name: str) -> None:
+        """Keep what Pulumi knows of the host."""
+        (self.folder / name).mkdir(exist_ok=True)
+        for source in self._known:
+            _copy(source, self.folder / name / source.name)
+
+    def _restore(self, name: str) -> None:
+        for target in self._known:
+            _copy(self.folder / name / target.name, target)
+        self.project.reset()
+
+    @property
+    def _known(self) -> list[Path]:
+        """What Pulumi is told of the stack, and what it remembers."""
         names = ("pulumi-state", "pins.json", self.stack.configuration.name)
-        sources = [self._disk, *(state / name for name in names)]
-        return [(source, self.folder / "kept" / source.name) for source in sources]
+        return [self.world.state / name for name in names]
 
     def _container(self, order: str, status: str) -> None:
         """Give the container an order, and wait until it has that status."""
@@ -197,7 +210,7 @@ class Host(host.Host):
 def install(world: World, name: str = "vm") -> Host:
     """Install a host, with an owner and a library, in the container."""
     folder = world.state / "vm"
-    (folder / "kept").mkdir(parents=True)
+    folder.mkdir()
     project = Project(world.state / f"project-{name}")
     stack = Stack.make(world, name, project.path)
     installed = host.Host(stack, project)
@@ -237,6 +250,21 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copytree(source, target)
     else:
         subprocess.run(["cp", "--sparse=always", str(source), str(target)], check=True)
+
+
+@dataclass(frozen=True)
+class Fallen:
+    """The host in the virtual machine, after the kernel of its newest generation has panicked.
+
+    Attributes:
+        host: as it was saved, when the boot after that was up.
+        system: the generation that ran before the change.
+        schema: the version of Plex that its databases were for then.
+    """
+
+    host: Host
+    system: str
+    schema: str
 
 
 @dataclass

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.vm.host import Host
+from tests.vm.host import Fallen, Host
 
-# Without its initial RAM disk's first process a kernel looks for a root file system itself, and has none.
-_PANICS = """{ lib, ... }:
-{
-  boot.kernelParams = lib.mkAfter [ "rdinit=/nowhere" "panic=3" ];
-}
-"""
-_PANIC = "Kernel panic - not syncing: VFS: Unable to mount root fs"
 # A panic that nothing ends: with interrupts off, on all processors, for ever.
 _HANGS = """{ lib, ... }:
 {
@@ -66,23 +59,14 @@ _SLOW = """{ pkgs, ... }:
 """
 
 
-def test_a_kernel_that_panics_gives_way_to_the_generation_before(host: Host) -> None:
-    before, schema = host.system(), host.schema()
-    host.pin_newer_nixpkgs()  # with another Plex, which changes the databases
-    host.project.module("panics", _PANICS)
-    host.up()
-    assert host.status("state") == "pending"
-    assert host.schema() != schema
-    host.into_vm()
-    host.vm.until_said(_PANIC)
-    host.until_up()
-
-    _fell_back(host, before, schema)
+def test_a_kernel_that_panics_gives_way_to_the_generation_before(fallen: Fallen) -> None:
+    host = fallen.host
+    _fell_back(host, fallen.system, fallen.schema)
     host.out_of_vm()
-    host.project.reset()
     host.up()
     assert host.status("state") == "pending"
     host.boot_what_waits()
+    host.serves()
 
 
 @pytest.mark.heavy

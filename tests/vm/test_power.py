@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.vm.host import Host, Moments
+from tests.vm.host import Fallen, Host, Moments
 
 _WHOLE = (
     'nix-store --verify-path $(nix-store --query --requisites "$(readlink -f /run/current-system)")'
@@ -36,12 +36,8 @@ def _sound(host: Host) -> None:
     assert host.rows() == host.films
 
 
-def _cut(host: Host, what: str, seconds: float, *, by_grub: bool) -> None:
-    """Cut the power so many seconds after something has begun.
-
-    Args:
-        by_grub: whether what is left boots in the virtual machine before it does in the container.
-    """
+def _cut(host: Host, what: str, seconds: float) -> None:
+    """Cut the power so many seconds after something has begun, and let the container boot what is left."""
     if what == "backup":
         host.shell("systemctl start --no-block $1", _BACKUP)
         time.sleep(seconds)  # the moment is what is tried
@@ -52,19 +48,33 @@ def _cut(host: Host, what: str, seconds: float, *, by_grub: bool) -> None:
         _begin(host, what)
         with host.running() as process:
             time.sleep(seconds)
-            if by_grub:
-                host.power_fails()
-                host.until_up()
-                _sound(host)
             host.out_of_vm()
             _sound(host)
             # Whatever becomes of it: the next one has to succeed.
             process.communicate()
+    host.up()
+    if host.status("state") == "pending":
+        host.boot_what_waits()
     host.serves()
 
 
-def test_power_that_fails_in_a_change(running: Host, moments: Moments) -> None:
-    _cut(running, "change", moments.within(_SECONDS["change"]), by_grub=True)
+def test_power_that_fails_in_a_change(fallen: Fallen, moments: Moments) -> None:
+    _cut(fallen.host, "change", moments.within(_SECONDS["change"]))
+
+
+@pytest.mark.heavy
+def test_what_a_power_cut_leaves_is_booted_by_grub(running: Host, moments: Moments) -> None:
+    before = running.system()
+    running.newer_plex()
+    with running.running() as process:
+        time.sleep(moments.within(_SECONDS["plex"]))
+        running.power_fails()
+        running.until_up()
+        _sound(running)
+        assert running.system() == before or running.status("state") == "converged"
+        running.out_of_vm()
+        process.communicate()
+    running.serves()
 
 
 @pytest.mark.heavy
@@ -74,4 +84,4 @@ def test_power_that_fails_at_any_moment(
     running: Host, moments: Moments, what: str, number: int
 ) -> None:
     del number  # each has a moment of its own
-    _cut(running, what, moments.within(_SECONDS[what]), by_grub=False)
+    _cut(running, what, moments.within(_SECONDS[what]))
