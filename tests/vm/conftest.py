@@ -21,8 +21,11 @@ _PANICS = """{ lib, ... }:
 """
 
 
-def pytest_report_header(config: pytest.Config) -> str:
-    return f"power fails at the moments of --seed={_seed(config)}"
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    # With -q there is no header.
+    terminalreporter.write_line(f"power failed at the moments of --seed={_seed(config)}")
 
 
 def _seed(config: pytest.Config) -> int:

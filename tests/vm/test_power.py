@@ -13,6 +13,18 @@ _WHOLE = (
     'nix-store --verify-path $(nix-store --query --requisites "$(readlink -f /run/current-system)")'
 )
 _BACKUP = "plex-library-backup"
+# A path, and Nix's database on the disk, as it is sooner or later.
+_BUILD = """
+nix-build --no-out-link -E 'derivation {
+  name = "fresh";
+  system = builtins.currentSystem;
+  builder = "/bin/sh";
+  args = [ "-c" "/usr/bin/seq 100000 >$out" ];
+}' 2>/dev/null
+python3 -c 'import os
+for name in ("db.sqlite", "db.sqlite-wal"):
+    os.fsync(os.open(f"/nix/var/nix/db/{name}", os.O_RDWR))'
+"""
 # As long as each takes by TCG when nothing else runs; a moment after its end is one, too.
 _SECONDS = {"change": 90.0, "plex": 120.0, "secrets": 30.0, "backup": 30.0}
 
@@ -60,6 +72,15 @@ def _cut(host: Host, what: str, seconds: float) -> None:
 
 def test_power_that_fails_in_a_change(fallen: Fallen, moments: Moments) -> None:
     _cut(fallen.host, "change", moments.within(_SECONDS["change"]))
+
+
+@pytest.mark.heavy
+def test_what_nix_takes_for_built_is_whole(running: Host) -> None:
+    path = running.shell(_BUILD).strip()
+    running.out_of_vm()
+    running.shell(
+        '! nix-store --check-validity "$1" 2>/dev/null || nix-store --verify-path "$1"', path
+    )
 
 
 @pytest.mark.heavy
