@@ -100,7 +100,8 @@ class Machine:
         socket = self.folder / "monitor"
         socket.unlink(missing_ok=True)
         command = [
-            *("ip", "netns", "exec", self.namespace, QEMU),
+            # Beside other tests, its two processors would get the least of this computer's.
+            *("ip", "netns", "exec", self.namespace, "nice", "-n", "-5", QEMU),
             *(word.format(**told) for word in _HARDWARE),
             *drives,
             *firmware,

@@ -65,8 +65,6 @@ def test_a_kernel_that_panics_gives_way_to_the_generation_before(fallen: Fallen)
     host.out_of_vm()
     host.up()
     assert host.status("state") == "pending"
-    host.boot_what_waits()
-    host.serves()
 
 
 @pytest.mark.heavy

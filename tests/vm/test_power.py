@@ -65,9 +65,7 @@ def _cut(host: Host, what: str, seconds: float) -> None:
             # Whatever becomes of it: the next one has to succeed.
             process.communicate()
     host.up()
-    if host.status("state") == "pending":
-        host.boot_what_waits()
-    host.serves()
+    _sound(host)
 
 
 def test_power_that_fails_in_a_change(fallen: Fallen, moments: Moments) -> None:
@@ -106,3 +104,4 @@ def test_power_that_fails_at_any_moment(
 ) -> None:
     del number  # each has a moment of its own
     _cut(running, what, moments.within(_SECONDS[what]))
+    running.serves()

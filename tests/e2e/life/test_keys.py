@@ -80,6 +80,7 @@ def test_an_administrators_key_is_changed_in_two_steps(sandbox: Sandbox, tmp_pat
     assert logs_in(sandbox, old)
 
 
+@pytest.mark.heavy
 def test_the_deploy_key_and_the_host_key_are_changed_over_an_administrators(
     sandbox: Sandbox,
 ) -> None:
@@ -118,6 +119,7 @@ def with_a_repository(sandbox: Sandbox) -> Iterator[Sandbox]:
     ok(sandbox, "up", "--yes", "--skip-preview")
 
 
+@pytest.mark.heavy
 def test_the_backups_password_is_changed_by_the_old_one(with_a_repository: Sandbox) -> None:
     sandbox = with_a_repository
     old = ok(sandbox, "stack", "output", "backupPassword", "--show-secrets")

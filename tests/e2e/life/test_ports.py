@@ -84,6 +84,7 @@ def with_lan_ports(sandbox: Sandbox) -> Sandbox:
     return sandbox
 
 
+@pytest.mark.heavy
 def test_plexs_local_ports_open_by_their_key(with_lan_ports: Sandbox) -> None:
     """Both firewalls let them through, and nobody listens in the sandbox: the host itself says so."""
     tcp = ",".join(map(str, numbers(LAN, "tcp")))
@@ -102,6 +103,7 @@ def test_plexs_local_ports_open_by_their_key(with_lan_ports: Sandbox) -> None:
     assert set(closed.values()) == {"filtered"}
 
 
+@pytest.mark.heavy
 def test_who_has_shut_themselves_out_of_ssh_comes_in_again_by_its_networks(
     sandbox: Sandbox,
 ) -> None:
