@@ -108,8 +108,11 @@ def run(
                 f"{commands.late(['pulumi', *words], error.timeout)} {printed}"
             ) from None
         except KeyboardInterrupt:
-            # Pulumi has met the same Ctrl-C.
-            _stop(process)
+            # Pulumi has met the same Ctrl-C, and first ends what it is at on a host. A second one ends that.
+            try:
+                process.communicate()
+            except KeyboardInterrupt:
+                _stop(process)
             raise
     return subprocess.CompletedProcess(words, process.returncode, out, err)
 

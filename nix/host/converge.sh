@@ -55,6 +55,10 @@ current=host
 [ "$(cat /var/lib/host/stack)" = "$STACK" ] ||
   fail "this host belongs to the stack $(cat /var/lib/host/stack), not to $STACK"
 
+# What a boot has found, nobody was told: there was no connection.
+failed=$(jq -r 'select(.state == "failed") | .message' "$state/status.json" 2>/dev/null || :)
+[ -z "$failed" ] || say "the last change has failed: $failed"
+
 # A supervisor that died, and nobody has rebooted since.
 if [ -e "$state/trial" ]; then
   say "an earlier change was left half done; going back to the generation before it"

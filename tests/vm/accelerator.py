@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 PROCESSORS = {"kvm": "host", "tcg": "Westmere"}
 """The processor that a machine has. QEMU 7.2 emulates newer ones with mistakes that no kernel survives."""
-_SECONDS = {"kvm": 10, "tcg": 180}
+_SECONDS = {"kvm": 30, "tcg": 180}
 # All that there is to be seen of a kernel that has come up and finds no disk.
 _UP = "Kernel panic - not syncing: VFS: Unable to mount root fs"
 
@@ -26,18 +26,9 @@ def boots(qemu: str, kernel: Path, accelerator: str) -> bool:
     """
     with TemporaryDirectory(prefix="trial-boot-") as folder:
         console = Path(folder, "console")
+        machine = ("-machine", f"q35,accel={accelerator}", "-cpu", PROCESSORS[accelerator])
         command = [
-            *(
-                qemu,
-                "-machine",
-                f"q35,accel={accelerator}",
-                "-cpu",
-                PROCESSORS[accelerator],
-                "-smp",
-                "2",
-                "-m",
-                "512",
-            ),
+            *(qemu, *machine, "-smp", "2", "-m", "512"),
             *("-display", "none", "-nodefaults", "-no-user-config", "-no-reboot"),
             *("-serial", f"file:{console}", "-kernel", str(kernel)),
             *("-append", "console=ttyS0 panic=-1"),

@@ -33,7 +33,6 @@ _SSH = (
     # A login takes seconds by TCG.
     *("-o", "ControlMaster=auto", "-o", "ControlPersist=120"),
 )
-_CONVERGED = '[ "$(jq -r .state /var/lib/converge/status.json)" = converged ]'
 
 
 @dataclass
@@ -96,10 +95,6 @@ class Host(host.Host):
         self.ssh("systemctl reboot")
         self.until(f'[ "$(cat /proc/sys/kernel/random/boot_id)" != {before} ]', _BOOT_SECONDS)
         self.until_up()
-
-    def until_converged(self) -> None:
-        """Wait until a generation that was booted once has proved itself."""
-        self.until(_CONVERGED, _BOOT_SECONDS)
 
     def into_vm(self, name: str = "disk", *, uefi: bool = False, larger: int = 0) -> None:
         """Shut the container down, and boot a copy of its disk in the virtual machine.

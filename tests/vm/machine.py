@@ -19,18 +19,10 @@ OVMF = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 # Hetzner's servers have the same disk, network card and port for an agent. The last two are a watchdog, and a
 # source of random numbers.
 _HARDWARE = (
-    *(
-        "-machine",
-        "q35,accel={accelerator}",
-        "-cpu",
-        "{processor}",
-        "-smp",
-        "2",
-        "-m",
-        "1536",
-    ),
-    *("-display", "none", "-nodefaults", "-no-user-config", "-device", "VGA"),
-    *("-device", "virtio-scsi-pci", "-netdev", "tap,id=net,ifname={port},script=no,downscript=no"),
+    *("-machine", "q35,accel={accelerator}", "-cpu", "{processor}"),
+    *("-smp", "2", "-m", "1536", "-display", "none", "-nodefaults", "-no-user-config"),
+    *("-device", "VGA", "-device", "virtio-scsi-pci"),
+    *("-netdev", "tap,id=net,ifname={port},script=no,downscript=no"),
     *("-device", "virtio-net-pci,netdev=net,mac={mac}"),
     *("-device", "virtio-serial-pci", "-chardev", "null,id=agent"),
     *("-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"),
@@ -112,7 +104,7 @@ class Machine:
         monitor = QEMUMonitorProtocol(str(socket), server=True)
         with (self.folder / "qemu.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        monitor.accept(60)
+        monitor.accept(300)  # it loads what was saved before it greets
         self._monitor = monitor
 
     def kill(self) -> None:
@@ -127,24 +119,20 @@ class Machine:
         with suppress(subprocess.CalledProcessError):
             self._ip("link", "delete", self._port)
 
-    def reset(self) -> None:
-        """Press the reset button."""
-        self._ask("system_reset")
-
     def save(self, name: str) -> None:
         """Keep memory, devices and disk under a name, in the disk's image."""
         self._order(f"savevm {name}")
 
-    def until_off(self, seconds: float = 300) -> None:
+    def until_off(self, seconds: float = 900) -> None:
         """Wait until it has switched itself off."""
         assert self._process is not None
         self._process.wait(seconds)
         self.kill()
 
-    def until_said(self, text: str, times: int = 1, seconds: float = 300) -> None:
-        """Wait until its console has that text so many times."""
+    def until_said(self, text: str, seconds: float = 900) -> None:
+        """Wait until its console has that text."""
         deadline = time.monotonic() + seconds
-        while self.said().count(text) < times:
+        while text not in self.said():
             assert time.monotonic() < deadline, f"{text!r} was not said:\n{self.said()[-3000:]}"
             time.sleep(0.1)
 

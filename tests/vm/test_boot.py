@@ -49,7 +49,7 @@ _SLOW = """{ pkgs, ... }:
     before = [ "converge-recover.service" ];
     unitConfig.ConditionPathExists = "!/run/converge/log";
     script = ''
-      printf '#!/bin/sh\\nexec sleep 600\\n' >/run/slow
+      printf '#!/bin/sh\\nexec sleep infinity\\n' >/run/slow
       mount --bind /run/slow /etc/nixos/host/health.sh
     '';
     path = [ pkgs.util-linux ];
@@ -63,7 +63,7 @@ def test_a_kernel_that_panics_gives_way_to_the_generation_before(fallen: Fallen)
     host = fallen.host
     _fell_back(host, fallen.system, fallen.schema)
     host.out_of_vm()
-    host.up()
+    assert "was booted once, and did not stay up" in host.up()
     assert host.status("state") == "pending"
 
 
@@ -79,6 +79,8 @@ def test_a_kernel_that_hangs_is_reset_by_the_watchdog(host: Host) -> None:
     host.until_up()
 
     _fell_back(host, before, schema)
+    host.out_of_vm()
+    assert "was booted once, and did not stay up" in host.up()
 
 
 @pytest.mark.heavy

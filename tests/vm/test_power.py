@@ -12,6 +12,7 @@ from tests.vm.host import Fallen, Host, Moments
 _WHOLE = (
     'nix-store --verify-path $(nix-store --query --requisites "$(readlink -f /run/current-system)")'
 )
+_ON_TRIAL = "ls -d /var/lib/secrets.next /var/lib/secrets/.on-trial 2>/dev/null || :"
 _BACKUP = "plex-library-backup"
 # A path, and Nix's database on the disk, as it is sooner or later.
 _BUILD = """
@@ -43,9 +44,15 @@ def _begin(host: Host, what: str) -> None:
 
 
 def _sound(host: Host) -> None:
-    """One whole generation has booted, and its Plex has every row."""
+    """One whole generation has booted, with its databases and its secrets.
+
+    The key opens the bucket, or the mount would not come up, and Plex waits for that. It refuses databases of
+    a newer Plex.
+    """
     host.shell(_WHOLE)
+    host.until("systemctl is-active --quiet media plex", 600)
     assert host.rows() == host.films
+    assert host.shell(_ON_TRIAL) == ""
 
 
 def _cut(host: Host, what: str, seconds: float) -> None:
