@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 PROCESSORS = {"kvm": "host", "tcg": "Westmere"}
 """The processor that a machine has. QEMU 7.2 emulates newer ones with mistakes that no kernel survives."""
-_SECONDS = {"kvm": 30, "tcg": 180}
+_SECONDS = {"kvm": 15, "tcg": 180}
 # All that there is to be seen of a kernel that has come up and finds no disk.
 _UP = "Kernel panic - not syncing: VFS: Unable to mount root fs"
 

@@ -92,8 +92,7 @@ class Machine:
         socket = self.folder / "monitor"
         socket.unlink(missing_ok=True)
         command = [
-            # Beside other tests, its two processors would get the least of this computer's.
-            *("ip", "netns", "exec", self.namespace, "nice", "-n", "-5", QEMU),
+            *("ip", "netns", "exec", self.namespace, QEMU),
             *(word.format(**told) for word in _HARDWARE),
             *drives,
             *firmware,
