@@ -15,8 +15,9 @@ from tests import __main__ as stages
     [
         ("runtime", "tests/runtime/test_world.py"),
         ("e2e-life", "tests/e2e/life/test_life.py"),
-        ("e2e-rest", "tests/e2e/installation/test_getting_started.py"),
+        ("e2e-rest", "tests/e2e/installation/test_replaced.py"),
         ("e2e-rest", "tests/e2e/faults/test_keys.py"),
+        ("vm", "tests/vm/test_power.py"),
     ],
 )
 def test_a_second_try_has_tests_of_its_one_file(name: str, file: str, tmp_path: Path) -> None:
