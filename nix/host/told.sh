@@ -29,17 +29,22 @@ session() {
 }
 
 # told FIRST RECEIVED waits, in what outlives the session, for the client to be told, and fails where it was not.
-# RECEIVED is how much had come from it while the session was there.
+# RECEIVED is how much had come from it while the session was there, and empty where it had gone by then.
 told() {
+  [ -n "$2" ] || return 1
   while [ -e "/proc/$1" ]; do
     look
     [ -n "$pending" ] || return 1
     sleep 0.1
   done
   left=0
+  quiet=0
   while look && [ -n "$pending" ]; do
     [ "$pending" != 0 ] || [ "$received" = "$2" ] || return 0
     left=$pending
+    # One that is stopped answers nothing more; but its kernel has had everything for a minute, and keeps it.
+    quiet=$((pending == 0 ? quiet + 1 : 0))
+    [ "$quiet" -lt 600 ] || return 0
     sleep 0.1
   done
   # It has hung up, and had everything; or TCP has given it up.

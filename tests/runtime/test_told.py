@@ -48,10 +48,11 @@ def client(tmp_path: Path) -> Iterator[list[str]]:
         ]
 
 
-def begin(command: list[str], folder: Path) -> subprocess.Popen[str]:
-    """A session that has begun, and waits."""
+def begin(command: list[str], folder: Path, before: str = ":") -> subprocess.Popen[str]:
+    """A session that has begun, and waits. What waits for its client runs `before` first."""
+    session = SESSION.replace("setsid sh -c '", f"setsid sh -c '{before}; ")
     process = subprocess.Popen(
-        [*command, "127.0.0.1", f"cd {folder}; {SESSION}"], stdout=subprocess.PIPE, text=True
+        [*command, "127.0.0.1", f"cd {folder}; {session}"], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout
     assert process.stdout.readline() == "running\n"
@@ -93,3 +94,24 @@ def test_one_that_went_before_the_end_is_not_told(client: list[str], tmp_path: P
     process.communicate(timeout=SECONDS)
     (tmp_path / "go-on").write_text("\n")
     assert found(tmp_path) == "not told"
+
+
+def test_one_that_had_gone_before_the_first_look_is_not_told() -> None:
+    """Its session is over, too, before anybody waits for that."""
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    script = f'client=127.0.0.1 port=1; . {NIX}/host/told.sh; look; told "$1" "$received"'
+    done = subprocess.run(["sh", "-c", script, "sh", str(ended.pid)], check=False)
+    assert done.returncode == 1
+
+
+def test_one_that_is_stopped_is_waited_for_a_minute(client: list[str], tmp_path: Path) -> None:
+    """Its kernel has the end of the session, and it never answers. The minute is cut short here."""
+    process = begin(client, tmp_path, before="sleep() { :; }")
+    process.send_signal(signal.SIGSTOP)
+    try:
+        (tmp_path / "go-on").write_text("\n")
+        assert found(tmp_path) == "told"
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.communicate(timeout=SECONDS)
