@@ -193,6 +193,25 @@ def test_what_only_plexs_own_sqlite_can_read_is_no_damage(databases: Databases) 
     ).returncode
 
 
+# What SQLite's shell offers to a schema: a program that it starts, with whatever rights it has.
+_RUNS = """
+create table lures (name check (edit(name, 'touch /run/lured #') is not null));
+pragma ignore_check_constraints = on;
+insert into lures values ('film');
+"""
+
+
+def test_a_schema_that_runs_programs_runs_none_as_root(databases: Databases) -> None:
+    """A backup looks through the databases as root, and Plex's user wrote them."""
+    databases.sql(_RUNS)
+    databases.host.run("rm", "-f", "/run/lured")
+
+    said = databases.host.ok("sh", "/srv/host/library/sound.sh", DATABASE)
+
+    assert said == ""
+    assert databases.host.run("test", "-e", "/run/lured").returncode == 1
+
+
 _STARTS = """#!/bin/sh
 # The mount comes back meanwhile, and wants Plex.
 systemctl start plex

@@ -4,15 +4,20 @@
 # What Plex sorts and splits titles by, only Plex's own SQLite has, and any other's PRAGMA quick_check fails over it, of a
 # sound database too. So they get other names for as long as this looks, in a transaction that is taken back. What
 # cannot be told is no damage.
+#
+# Plex's user wrote the schema, and root runs this. So no constraint is evaluated, in which even edit(), which starts a
+# program, is called of a schema that is not trusted; and nothing else in such a one does more than compute.
 set -eu
 
 command -v sqlite3 >/dev/null || exit 0
 said=$(
-  sqlite3 -bail -batch "$1" 2>&1 <<'END' || :
+  timeout 30m sqlite3 -bail -batch "$1" 2>&1 <<'END' || [ $? != 124 ] || echo "it took more than half an hour"
 .timeout 60000
 .output /dev/null
+.dbconfig trusted_schema off
 .dbconfig defensive off
 .output stdout
+PRAGMA ignore_check_constraints = ON;
 BEGIN IMMEDIATE;
 PRAGMA writable_schema = ON;
 DELETE FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL TABLE%';
