@@ -106,8 +106,14 @@ def test_a_mount_that_starts_under_a_cap_waits_for_it(mount: Mount, bucket: Buck
 
 
 def test_a_film_that_is_called_like_it_is_none(mount: Mount, bucket: Bucket) -> None:
-    bucket.put("Films/download_cap_exceeded.mkv", b"short")
+    names = ("download_cap_exceeded.mkv", "Brand (403 download_cap_exceeded).mkv")
+    for name in names:
+        bucket.put(f"Films/{name}", b"short")
     assert mount.start().returncode == 0
     mount.host.ok("media-refresh")
-    assert (mount.path / "Films/download_cap_exceeded.mkv").read_bytes() == b"short"
+    for name in names:
+        assert (mount.path / "Films" / name).read_bytes() == b"short"
+    # rclone names a file that it cannot read.
+    said = "ERROR : Films/Brand (403 download_cap_exceeded).mkv: vfs cache: unexpected EOF"
+    mount.host.ok("systemd-run", "--wait", "--quiet", "--unit=plex-library-said", "echo", said)
     assert told(mount) == ""
