@@ -17,13 +17,17 @@ payload=$(mktemp -d {directory}/.payload.XXXXXX)
 # All that is printed while it runs goes through this. Pulumi's command plugin waits for ever at a line of
 # 64 KiB, fails where the output is no UTF-8, and keeps no order between the two streams. So they are one;
 # control characters and what is no UTF-8 are left out; and a line is folded at 1000 bytes, behind a whole
-# character.
+# character. Where a terminal would begin to write over a line, as programs have it that show their
+# progress, a new one begins.
 _TAIL = r"""
 } 2>&1 | LC_ALL=C sed -u -E '
+  s/^\r+|\r+$//g
+  s/\r+/\n/g
   s/[\x00-\x08\x0b-\x1f\x7f]//g
   s/(UTF8)|[\x80-\xff]/\1/g
-  s/.{1000}[\x80-\xbf]{0,3}/&\n/g
-  s/\n$//'
+  s/[^\n]{1000}[\x80-\xbf]{0,3}/&\n/g
+  s/\n$//
+  s/\n\n+/\n/g'
 exit "${PIPESTATUS[0]}"
 """.replace(
     "UTF8",

@@ -114,9 +114,21 @@ def test_lines_are_folded_and_no_character_is_torn(
 
 
 def test_what_is_no_text_is_left_out(tmp_path: Path) -> None:
-    said = r"caf\351 caf\303\251 \355\240\200\303\377 nul\0l \033[2Jcleared\r\t\360\237\230\200\n"
+    said = r"caf\351 caf\303\251 \355\240\200\303\377 nul\0l \033[2Jcleared\t\v\360\237\230\200\n"
 
     assert printed(tmp_path, f"printf '{said}'").decode() == "caf café  null [2Jcleared\t😀\n"
+
+
+def test_progress_that_writes_over_its_line_is_a_line_each_time(tmp_path: Path) -> None:
+    long = "x" * 1500
+    (tmp_path / "said").write_bytes(
+        f"1 %\r2 %\r\r\n\r{long}\r{long[:1000]}\r3 %\r\n\n.\r\n".encode()
+    )
+
+    came = printed(tmp_path, f"cat {tmp_path}/said").decode().split("\n")
+
+    folded = [long[:1000], long[1000:]]
+    assert came == ["1 %", "2 %", *folded, long[:1000], "3 %", "", ".", ""]
 
 
 def test_both_streams_are_one_in_their_order(tmp_path: Path) -> None:
