@@ -40,8 +40,8 @@ unlock() {
   ! grep -qx locks/ "$work/there" || ask unlock
 }
 
-# Plex's identity and owner have to be there: a power cut may leave that file empty or cut, and Plex writes it in place.
-# Plex's user may have made anything else of it, so nothing here waits for it or parses it.
+# Plex's identity and owner have to be there: Plex writes that file in place, so that a power cut may leave it empty or cut.
+# Plex's user may have made anything of it, so nothing here waits long for it, and nothing parses it.
 identity() {
   at=$library/Preferences.xml
   [ -e "$at" ] || return 0
@@ -52,7 +52,7 @@ identity() {
     sleep 1
   done
   fail 75 "Plex's Preferences.xml, which says who Plex is and whose, is empty or cut, so there is no new backup, and \
-the older ones stay. \`sudo systemctl restart plex\` puts the last good copy in its place"
+the older ones stay. \`sudo systemctl restart plex\` puts the last good copy in its place, if there is one"
 }
 
 # The databases as they are at one moment, though Plex writes on, and what the backup is of.
