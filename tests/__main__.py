@@ -21,6 +21,7 @@ from sandbox import preflight, prepare, toolchain
 from sandbox.errors import SandboxError
 from sandbox.paths import REPO
 from tests import needs
+from tests.nix import gixy
 from tests.running import Ended
 from tests.stages import Stage, ahead, pytest
 
@@ -130,6 +131,8 @@ def main(words: list[str]) -> int:
         if absent := needs.absent():
             raise SandboxError("\n".join(["the tests cannot run here.", *absent]))
         toolchain.ensure(console.print)
+        if {"nix", *_CLOCKS} & set(wanted):
+            gixy.ensure()
         # Stages that begin together would make it each, within a test's limit.
         prepare.base_root(console.print)
     except SandboxError as error:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+from sandbox.errors import SandboxError
 from sandbox.paths import CACHE
 from tests.nix.programs import run
 
@@ -34,7 +35,8 @@ def said_by(asked: str, files: Iterable[Path]) -> str:
     """What a version finds wrong in files of nginx, but for what is meant. Empty where that is nothing.
 
     Raises:
-        AssertionError: it could not be fetched, or could not read a file.
+        AssertionError: it could not read a file.
+        SandboxError: it was not in the cache, and could not be fetched.
     """
     path = "" if asked == HERE else str(_fetched(asked))
     done = run(sys.executable, "-c", _PROGRAM, "--skips", _MEANT, *files, PYTHONPATH=path)
@@ -43,6 +45,17 @@ def said_by(asked: str, files: Iterable[Path]) -> str:
     assert "Results" in done.stdout, done.stderr
     assert done.stderr == ""
     return done.stdout if done.returncode else ""
+
+
+def ensure() -> None:
+    """Fetch every version that the cache lacks: with a clock that is years ahead, nothing can be fetched.
+
+    Raises:
+        SandboxError: one could not be fetched.
+    """
+    for known in VERSIONS:
+        if known != HERE:
+            _fetched(known)
 
 
 def _fetched(asked: str) -> Path:
@@ -64,7 +77,10 @@ def _fetched(asked: str) -> Path:
             ]
             where = ["--require-hashes", f"--requirement={wanted}", f"--target={making}/made"]
             done = subprocess.run([*pip, *where], capture_output=True, text=True, check=False)
-            assert done.returncode == 0, f"Gixy-Next {asked}: {done.stderr}"
+            if done.returncode != 0:
+                raise SandboxError(
+                    f"Gixy-Next {asked} could not be fetched by pip: {done.stderr.strip()}"
+                )
             try:
                 (Path(making) / "made").rename(folder)
             except OSError:
