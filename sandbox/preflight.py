@@ -44,17 +44,29 @@ def check() -> None:
     """Refuse a computer that cannot hold the sandbox, before anything is installed.
 
     Raises:
-        SandboxError: it is not Linux, neither Debian nor Ubuntu, or too old; this is not root; or it is a
-            container that may not do what a computer may.
+        SandboxError: it is not Linux or not x86-64, neither Debian nor Ubuntu, or too old; this is not
+            root; or it is a container that may not do what a computer may.
     """
     if platform.system() != "Linux":
         raise SandboxError("The sandbox boots real machines by systemd-nspawn, which needs Linux.")
+    if refusal := of_processor(platform.machine()):
+        raise SandboxError(refusal)
     if refusal := of_system(platform.freedesktop_os_release()):
         raise SandboxError(refusal)
     if os.geteuid() != 0:
         raise SandboxError("The sandbox makes network namespaces and mounts: run it as root.")
     if found := lacking():
         raise SandboxError(of_container(found))
+
+
+def of_processor(machine: str) -> str | None:
+    """Why this kind of processor is refused, by what `uname -m` says; None if it is not."""
+    if machine == "x86_64":
+        return None
+    return (
+        "The sandbox's servers have x86-64's kernel and boot loaders, so it runs on that alone; "
+        f"this computer is {machine or 'an unknown one'}."
+    )
 
 
 def of_system(release: Mapping[str, str]) -> str | None:

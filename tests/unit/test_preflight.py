@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import apt, packages, preflight
+from sandbox.errors import SandboxError
 from tests.stack import REPO
 
 
@@ -44,6 +45,20 @@ def test_everything_else_is_told_of_a_container(release: dict[str, str], name: s
         "A container of Docker's does as well; in the checkout:"
     )
     assert command == preflight.CONTAINER.splitlines()
+
+
+def test_it_runs_on_one_kind_of_processor() -> None:
+    assert preflight.of_processor("x86_64") is None
+    assert preflight.of_processor("aarch64") == (
+        "The sandbox's servers have x86-64's kernel and boot loaders, so it runs on that alone; "
+        "this computer is aarch64."
+    )
+
+
+def test_another_processor_is_refused_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    with pytest.raises(SandboxError, match="this computer is aarch64"):
+        preflight.check()
 
 
 def test_a_container_with_too_few_rights_is_told_what_it_lacks() -> None:
