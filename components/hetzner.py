@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 import pulumi
 from hcloud import APIException, Client, HCloudException
-from hcloud.primary_ips import BoundPrimaryIP
 from hcloud.servers import BoundServer
 from requests import RequestException
 
@@ -24,9 +23,9 @@ def labels(stack: str) -> dict[str, str]:
     return {"project": "plex-on-nixos", "stack": stack}
 
 
-def protected(thing: BoundServer | BoundPrimaryIP) -> bool:
+def protected(server: BoundServer) -> bool:
     """Whether Hetzner refuses to delete it."""
-    return bool(thing.protection and thing.protection["delete"])
+    return bool(server.protection and server.protection["delete"])
 
 
 @contextmanager
