@@ -39,7 +39,7 @@ test: $(VENV)/.complete ## What CI runs for each change: some twenty minutes
 	@$(IN_VENV) -m tests
 
 .PHONY: test-all
-test-all: $(VENV)/.complete ## Every test, also what takes long (all faults, visitors, several stacks, other dates): about an hour
+test-all: $(VENV)/.complete ## Every test, also what takes long (all faults, visitors, several stacks, other dates, power cuts): about two hours
 	@$(IN_VENV) -m tests --all
 
 .PHONY: test-fleet
