@@ -67,7 +67,7 @@ _STAGES = {
             seconds=5400,
         ),
         # A second try cuts the power at the same moments.
-        pytest("vm", "tests/vm", options=[f"--seed={_SEED}"], only="not heavy", seconds=14400),
+        pytest("vm", "tests/vm", options=[f"--seed={_SEED}"], only="not heavy", seconds=9000),
         pytest("fleet", "tests/e2e/fleet", seconds=3600),
         pytest("faults", "tests/e2e/faults", seconds=7200),
         pytest("edge", "tests/runtime/edge", *_EDGE, seconds=3600),
