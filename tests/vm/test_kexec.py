@@ -49,10 +49,10 @@ done
 mkdir -p "$2/ram/bin" "$2/kexec"
 cp "$1/usr/bin/busybox" "$2/ram/bin/"
 cp "$2/installer" "$2/ram/init"
-(cd "$2/ram" && find . | cpio -o -H newc --quiet) >"$2/kexec/initrd"
 cp "$1/usr/lib/sandbox/vmlinuz" "$2/kexec/bzImage"
 cp "$1/usr/sbin/kexec" "$2/kexec/kexec"
 mount --bind "$2" "$1/mnt"
+chroot "$1" sh -euc 'cd /mnt/ram; find . | cpio -o -H newc --quiet >../kexec/initrd'
 chroot "$1" /usr/lib/sandbox/initrd/make /mnt/initrd ext4 sd_mod virtio_pci virtio_scsi
 """
 
