@@ -243,3 +243,16 @@ def media_host(directory: Path) -> Iterator[Host]:
         configure(running)
         hand_over(running)
         yield running
+
+
+@contextmanager
+def served(on: Host, directory: Path) -> Iterator[Bucket]:
+    """A new bucket, which a host reaches for a while.
+
+    Args:
+        on: the host.
+        directory: an empty one, for what the bucket holds.
+    """
+    made = Bucket(directory)
+    with on.serving(made.door, PORT):
+        yield made

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.runtime.lone_host import Host
-from tests.runtime.media import PORT, Bucket, Mount, await_true, configure, hand_over, media_host
+from tests.runtime.media import Bucket, Mount, await_true, configure, hand_over, media_host, served
 
 _BOTH = {"Films/Nosferatu (1922)/Nosferatu – Symphonie.mkv", "Music/Ärger.flac"}
 _EMPTIED = "b2:films-and-music has held something and is empty now, so Plex is not started"
@@ -21,9 +21,8 @@ def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 @pytest.fixture
 def bucket(lone: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
-    made = Bucket(tmp_path_factory.mktemp("b2"))
-    with lone.serving(made.door, PORT):
-        yield made
+    with served(lone, tmp_path_factory.mktemp("b2")) as bucket:
+        yield bucket
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from sandbox.b2.caps import Cap
 from tests.runtime.lone_host import REPO, Host
-from tests.runtime.media import FILM, PORT, Bucket, Mount, await_true, media_host
+from tests.runtime.media import FILM, Bucket, Mount, await_true, media_host, served
 
 _FILM = "Films/Nosferatu (1922)/Nosferatu – Symphonie.mkv"
 _RAISE = "Raise it on its page Caps & Alerts; the counts begin anew at 0:00 UTC"
@@ -22,9 +23,8 @@ def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 @pytest.fixture
 def bucket(lone: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
-    made = Bucket(tmp_path_factory.mktemp("b2"))
-    with lone.serving(made.door, PORT):
-        yield made
+    with served(lone, tmp_path_factory.mktemp("b2")) as bucket:
+        yield bucket
 
 
 @pytest.fixture
@@ -47,14 +47,14 @@ def told(mount: Mount) -> str:
 
 @pytest.mark.parametrize("cap", ["download", "B"])
 def test_a_cap_on_downloads_ends_reading_and_nothing_else(
-    mount: Mount, bucket: Bucket, cap: str
+    mount: Mount, bucket: Bucket, cap: Cap
 ) -> None:
     assert mount.start().returncode == 0
     mount.host.ok("media-refresh")
     before = mount.show("MainPID")
     assert told(mount) == ""
 
-    bucket.capped.reached = frozenset({cap})  # type: ignore[arg-type]  # one of them
+    bucket.capped.reached = frozenset({cap})
     with pytest.raises(OSError, match="Input/output error"):
         (mount.path / _FILM).read_bytes()
 

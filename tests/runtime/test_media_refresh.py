@@ -11,7 +11,7 @@ import pytest
 
 from tests.runtime.locks import held_by
 from tests.runtime.lone_host import Host
-from tests.runtime.media import PORT, Bucket, Mount, await_true, media_host
+from tests.runtime.media import Bucket, Mount, await_true, media_host, served
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +22,8 @@ def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 @pytest.fixture
 def bucket(lone: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
-    made = Bucket(tmp_path_factory.mktemp("b2"))
-    with lone.serving(made.door, PORT):
-        yield made
+    with served(lone, tmp_path_factory.mktemp("b2")) as bucket:
+        yield bucket
 
 
 @pytest.fixture

@@ -23,13 +23,13 @@ from tests import stack
 from tests.runtime.lone_host import Host, host
 from tests.runtime.media import (
     FILM,
-    PORT,
     RCLONE_CONF,
     Bucket,
     Mount,
     await_true,
     configure,
     hand_over,
+    served,
 )
 
 
@@ -43,9 +43,8 @@ def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 @pytest.fixture(scope="module")
 def bucket(lone: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
-    made = Bucket(tmp_path_factory.mktemp("b2"))
-    with lone.serving(made.door, PORT):
-        yield made
+    with served(lone, tmp_path_factory.mktemp("b2")) as bucket:
+        yield bucket
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from sandbox.b2.caps import Cap
 from sandbox.nixpkgs.tarball import RELEASE
 from tests import stack
 from tests.runtime.library.server import (
@@ -403,9 +404,9 @@ def test_preferences_that_a_power_cut_has_left_are_in_no_backup(
         ("storage", "storage"),
     ],
 )
-def test_a_cap_that_is_reached_is_no_wrong_key(library: Library, cap: str, code: str) -> None:
+def test_a_cap_that_is_reached_is_no_wrong_key(library: Library, cap: Cap, code: str) -> None:
     good = library.backup()
-    library.bucket.capped.reached = frozenset({cap})  # type: ignore[arg-type]  # one of them
+    library.bucket.capped.reached = frozenset({cap})
     try:
         assert library.run("backup").returncode != 0
         sentence = str(library.last()["sentence"])
