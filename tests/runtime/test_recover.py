@@ -357,3 +357,16 @@ def test_secrets_for_another_bucket_come_and_go_with_the_change(managed: Managed
     managed.ended()
     managed.boot("/boot-default")
     assert in_place() == "old"
+
+
+def test_what_was_on_its_way_when_the_power_failed_goes_at_the_next_boot(lone: Host) -> None:
+    rules = "pkgs.lib.concatLines config.systemd.tmpfiles.rules"
+    built = lone.build({"rules": rules})["rules"]
+    stale = ("/etc/.payload.Ab12Cd", "/root/.payload.Ef34Gh")
+    for folder in stale:
+        lone.write(f"{folder}/secrets", "a secret\n")
+    # As an activation has it, beside a change that is on its way.
+    lone.ok("systemd-tmpfiles", "--create", built)
+    assert all((lone.root / folder[1:]).exists() for folder in stale)
+    lone.ok("systemd-tmpfiles", "--create", "--remove", "--boot", built)
+    assert not any((lone.root / folder[1:]).exists() for folder in stale)

@@ -22,7 +22,7 @@ nix-build --no-out-link -E 'derivation {
   builder = "/bin/sh";
   args = [ "-c" "/usr/bin/seq 100000 >$out" ];
 }' 2>/dev/null
-python3 -c 'import os
+/usr/bin/python3 -c 'import os
 for name in ("db.sqlite", "db.sqlite-wal"):
     os.fsync(os.open(f"/nix/var/nix/db/{name}", os.O_RDWR))'
 """
