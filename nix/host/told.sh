@@ -34,7 +34,8 @@ told() {
   [ -n "$2" ] || return 1
   while [ -e "/proc/$1" ]; do
     look
-    [ -n "$pending" ] || return 1
+    # A session that ends while we look is one whose client was told, and has hung up since.
+    [ -n "$pending" ] || [ ! -e "/proc/$1" ] || return 1
     sleep 0.1
   done
   left=0

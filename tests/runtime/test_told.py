@@ -105,6 +105,12 @@ def test_one_that_had_gone_before_the_first_look_is_not_told() -> None:
     assert done.returncode == 1
 
 
+def test_one_that_hangs_up_while_we_look_is_told() -> None:
+    ends = 'look() { kill "$first"; wait "$first" || :; pending=; }'
+    script = f'client=127.0.0.1 port=1; . {NIX}/host/told.sh; sleep 100 & first=$!; {ends}; told "$first" 1'
+    assert subprocess.run(["sh", "-c", script], check=False).returncode == 0
+
+
 def test_one_that_is_stopped_is_waited_for_a_minute(client: list[str], tmp_path: Path) -> None:
     """Its kernel has the end of the session, and it never answers. The minute is cut short here."""
     process = begin(client, tmp_path, before="sleep() { :; }")
