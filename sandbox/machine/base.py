@@ -252,6 +252,8 @@ def _settle(root: Path) -> None:
     (kernel,) = (root / "boot").glob("vmlinuz-*")
     tree.folder(root / "usr/lib/sandbox", root)
     kernel.rename(root / "usr/lib/sandbox/vmlinuz")
+    for link in root.glob("vmlinuz*"):
+        link.unlink()
     for left in (root / "boot").iterdir():
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     # Host keys made here would be everybody's.

@@ -60,10 +60,13 @@ in
       wantedBy = [ "sysinit.target" ];
       overrideStrategy = "asDropin";
     };
+    environment.etc."udev/rules.d/99-local.rules" = lib.mkIf config.services.qemuGuest.enable {
+      text = ''
+        SUBSYSTEM=="virtio-ports", ATTR{name}=="org.qemu.guest_agent.0", TAG+="systemd" ENV{SYSTEMD_WANTS}="qemu-guest-agent.service"
+      '';
+    };
     systemd.services.qemu-guest-agent = lib.mkIf config.services.qemuGuest.enable {
       description = "Run the QEMU Guest Agent";
-      wantedBy = [ "multi-user.target" ];
-      unitConfig.ConditionVirtualization = "!container";
       serviceConfig = {
         # The agent itself is no part of the sandbox's machines.
         ExecStart = "/usr/sbin/qemu-ga --statedir /run/qemu-ga";
