@@ -193,6 +193,14 @@ class Mount:
         """All that is seen there, by paths below it."""
         return {str(at.relative_to(self.path)) for at in self.path.rglob("*") if at.is_file()}
 
+    def forget(self) -> None:
+        """Stop it, and take away what it has kept."""
+        self.host.ok("systemctl", "stop", "media")
+        # One that gave up at this very moment has failed, and cleaning takes one that has not. (This fails if
+        # the unit is not in memory any more.)
+        self.host.run("systemctl", "reset-failed", "media")
+        self.host.ok("systemctl", "clean", "--what=cache", "--what=state", "media.service")
+
     def await_that(self, name: str, *values: str) -> None:
         """Wait until the unit is as it should be."""
         deadline = time.monotonic() + 60

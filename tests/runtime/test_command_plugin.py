@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,6 +36,18 @@ def relay(near: socket.socket, far: socket.socket) -> None:
     back.start()
     carry(near, far)
     back.join()
+
+
+def interrupting(stack: CommandStack, go_on: Path, told: str) -> Callable[[str], None]:
+    """Press Ctrl-C when the command runs, and once the engine has taken it, tell the command to go on."""
+
+    def seen(line: str) -> None:
+        if line.endswith(" running"):
+            stack.interrupt()
+        elif CANCELLING in line:
+            go_on.write_text(told)
+
+    return seen
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -176,15 +188,9 @@ def test_ctrl_c_is_taken_when_the_command_has_ended(
     go_on = tmp_path / "go-on"
     os.mkfifo(go_on)
 
-    def seen(line: str) -> None:
-        if line.endswith(" running"):
-            stack.interrupt()
-        elif CANCELLING in line:
-            go_on.write_text("done\n")
-
     create = f"echo running; cat {go_on}"
     with pytest.raises(RunFailed) as ended:
-        stack.up(create=create, seen=seen)
+        stack.up(create=create, seen=interrupting(stack, go_on, "done\n"))
     assert "error: update cancel" in str(ended.value)
 
     # It was finished, and is known.
@@ -198,15 +204,9 @@ def test_ctrl_c_lets_a_command_be_repeated_that_its_hook_wants_repeated(
     go_on, first = tmp_path / "go-on", tmp_path / "first"
     os.mkfifo(go_on)
 
-    def seen(line: str) -> None:
-        if line.endswith(" running"):
-            stack.interrupt()
-        elif CANCELLING in line:
-            go_on.write_text("75\n")
-
     create = f"test ! -e {first} || exit 0; touch {first}; echo running; exit $(cat {go_on})"
     with pytest.raises(RunFailed):
-        stack.up(create=create, seen=seen)
+        stack.up(create=create, seen=interrupting(stack, go_on, "75\n"))
     assert server.connections == 2
     stack.up(create=create)
     assert server.connections == 2

@@ -29,10 +29,9 @@ def bucket(lone: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buc
 def mount(lone: Host, bucket: Bucket) -> Iterator[Mount]:
     """Not started yet, on a host that knows nothing of the bucket."""
     del bucket
-    yield Mount(lone)
-    lone.ok("systemctl", "stop", "media")
-    lone.run("systemctl", "reset-failed", "media")
-    lone.ok("systemctl", "clean", "--what=cache", "--what=state", "media.service")
+    made = Mount(lone)
+    yield made
+    made.forget()
 
 
 @pytest.fixture

@@ -33,10 +33,9 @@ def mount(lone: Host, bucket: Bucket) -> Iterator[Mount]:
     del bucket
     lone.ok("journalctl", "--rotate")
     lone.ok("journalctl", "--vacuum-time=1us")
-    yield Mount(lone)
-    lone.ok("systemctl", "stop", "media")
-    lone.run("systemctl", "reset-failed", "media")
-    lone.ok("systemctl", "clean", "--what=cache", "--what=state", "media.service")
+    made = Mount(lone)
+    yield made
+    made.forget()
 
 
 def told(mount: Mount) -> str:
