@@ -11,6 +11,8 @@ from benchmarks.media import flags, measure
 from benchmarks.media.library import Library, Made
 from benchmarks.media.measure import Course, Endpoint, Figure, endpoint
 
+pytestmark = pytest.mark.heavy
+
 _SMALL = Library(folders=30, in_each=3, analysed=20, film=120_000_000, stream=10_000_000)
 
 

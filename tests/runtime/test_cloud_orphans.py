@@ -63,6 +63,7 @@ def test_what_was_imported_stays_and_is_put_right(stack: CloudStack) -> None:
     assert all(ip["protection"]["delete"] for ip in stack.all("primary_ips"))
 
 
+@pytest.mark.heavy
 def test_a_preview_names_a_server_that_is_to_be_deleted(stack: CloudStack) -> None:
     said = stack.preview()
     (server,) = stack.all("servers")

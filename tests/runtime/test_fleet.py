@@ -164,6 +164,7 @@ def test_several_run_at_the_same_time_and_no_more_than_allowed(project: Project)
     )
 
 
+@pytest.mark.heavy
 def test_a_canary_that_fails_stops_the_rest_and_one_that_does_not_lets_it_go_on(
     project: Project,
 ) -> None:
@@ -182,6 +183,7 @@ def test_a_canary_that_fails_stops_the_rest_and_one_that_does_not_lets_it_go_on(
     assert (results["first"]["result"], results["second"]["result"]) == ("done", "failed")
 
 
+@pytest.mark.heavy
 def test_with_fail_fast_nothing_is_begun_after_a_failure(project: Project) -> None:
     project.stack("first", fails=True)
     project.stack("second")
@@ -239,6 +241,7 @@ def test_ctrl_c_in_a_terminal_lets_what_runs_finish_and_leaves_no_process(
     assert project.results("up", "first")[0] == 0
 
 
+@pytest.mark.heavy
 def test_ctrl_c_twice_drops_what_runs_and_leaves_no_process(project: Project) -> None:
     project.stack("first", waits=True)
     process = project.begin("up", "--json")
@@ -256,6 +259,7 @@ def test_ctrl_c_twice_drops_what_runs_and_leaves_no_process(project: Project) ->
     until(lambda: at_work(project) == [])
 
 
+@pytest.mark.heavy
 def test_what_was_finished_in_spite_of_ctrl_c_is_done(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,6 +348,7 @@ def test_destroy_takes_the_name_and_two_steps_where_something_is_protected(
     assert "random:index/randomId:RandomId" in project.resources("first")
 
 
+@pytest.mark.heavy
 def test_a_stack_that_pulumi_does_not_know_is_said_to_be_missing(project: Project) -> None:
     (project.folder / "Pulumi.first.yaml").write_text("config: {}\n")
 
@@ -353,6 +358,7 @@ def test_a_stack_that_pulumi_does_not_know_is_said_to_be_missing(project: Projec
     assert results["first"]["message"].startswith("Pulumi has no stack first")
 
 
+@pytest.mark.heavy
 def test_what_the_user_has_selected_stays_selected(project: Project) -> None:
     project.stack("first")
     project.stack("second")

@@ -85,6 +85,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
         yield Project(tmp_path, server)
 
 
+@pytest.mark.heavy
 def test_a_changed_line_is_a_line_and_a_secret_is_none(project: Project) -> None:
     project.set("one | ```", "two", token=TOKENS[0])
     first = project.markdown()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.runtime import inner
 
 _TESTS = """
@@ -72,6 +74,7 @@ def test_that_comes_after(made):
 _HANG = ("event", "process", "process_that_nobody_kills", "loop", "setup")
 
 
+@pytest.mark.heavy
 def test_a_test_that_hangs_fails_by_its_name(tmp_path: Path) -> None:
     status, printed = inner.run(tmp_path / "inner", _TESTS, "-n3", "-rfE")
 
@@ -89,6 +92,7 @@ def test_a_test_that_hangs_fails_by_its_name(tmp_path: Path) -> None:
     assert printed.count("the machine stands still") >= 6, printed
 
 
+@pytest.mark.heavy
 def test_it_does_so_in_one_process_too(tmp_path: Path) -> None:
     status, printed = inner.run(tmp_path / "inner", _TESTS, "-k", "test_loop or comes_after")
 

@@ -429,6 +429,7 @@ def lives(
 
 
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: life.__name__)
+@pytest.mark.heavy
 def test_life(
     lives: Callable[[Callable[[Place], Awaitable[None]]], None],
     life: Callable[[Place], Awaitable[None]],

@@ -59,10 +59,9 @@ def served(lone: Host, bucket: Bucket) -> Iterator[Bucket]:
 @pytest.fixture
 def mount(lone: Host) -> Iterator[Mount]:
     """Not started yet."""
-    yield Mount(lone)
-    lone.ok("systemctl", "stop", "media")
-    lone.run("systemctl", "reset-failed", "media")
-    lone.ok("systemctl", "clean", "--what=cache", "--what=state", "media.service")
+    made = Mount(lone)
+    yield made
+    made.forget()
 
 
 @pytest.fixture
@@ -187,6 +186,7 @@ def test_an_endpoint_that_is_gone_while_a_film_plays_is_waited_for(
         assert len(served.door.calls) > 15
 
 
+@pytest.mark.heavy
 def test_a_full_disk_under_the_cache_ends_no_reading(served: Bucket, mount: Mount) -> None:
     """A disk of 48 MiB that others have filled but for a little, and two films of 24."""
     other = FILM[::-1]
@@ -235,6 +235,7 @@ def test_a_name_is_no_obstacle(started: Mount, served: Bucket, stored: str, seen
     assert started.host.run("media-refresh", folder).returncode == 0
 
 
+@pytest.mark.heavy
 def test_a_folder_of_20000_files(started: Mount, served: Bucket) -> None:
     served.put_many(f"Many/{number:05}.flac" for number in range(20_000))
     served.door.calls.clear()

@@ -44,9 +44,9 @@ def mount(lone: Host, bucket: Bucket) -> Iterator[Mount]:
     bucket.door.calls.clear()
     yield made
     bucket.door.open.set()
-    lone.ok("systemctl", "stop", "media", "media-watch")
-    lone.run("systemctl", "reset-failed", "media", "media-watch")
-    lone.ok("systemctl", "clean", "--what=cache", "media.service")
+    lone.ok("systemctl", "stop", "media-watch")
+    lone.run("systemctl", "reset-failed", "media-watch")
+    made.forget()
 
 
 def forget(mount: Mount) -> None:
@@ -107,6 +107,7 @@ def test_an_outage_of_the_bucket_does_not_concern_what_is_known(
     assert bucket.door.calls == []
 
 
+@pytest.mark.heavy
 def test_one_that_waits_for_the_bucket_is_left_alone(mount: Mount, bucket: Bucket) -> None:
     before = mount.show("MainPID")
     forget(mount)
@@ -121,6 +122,7 @@ def test_one_that_waits_for_the_bucket_is_left_alone(mount: Mount, bucket: Bucke
     assert len(mount.files()) == 2
 
 
+@pytest.mark.heavy
 def test_one_that_is_slow_is_left_alone(mount: Mount, bucket: Bucket) -> None:
     before = mount.show("MainPID")
     forget(mount)

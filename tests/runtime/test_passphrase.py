@@ -60,6 +60,7 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
+@pytest.mark.heavy
 def test_a_new_passphrase_opens_the_stack_and_the_old_one_does_not(project: Project) -> None:
     new = "the new passphrase"
     project.ok("stack", "change-secrets-provider", "passphrase", given=f"{new}\n{new}\n")

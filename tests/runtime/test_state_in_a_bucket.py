@@ -67,6 +67,7 @@ def test_it_moves_from_a_folder_by_the_commands_of_the_guide(tmp_path: Path, s3:
         assert [each["id"] for each in stack.all("servers")] == [int(before[f"Server {NAME}"])]
 
 
+@pytest.mark.heavy
 def test_a_run_that_was_killed_leaves_a_lock_and_the_next_goes_on_where_it_was(
     stack: CloudStack, s3: Bucket
 ) -> None:

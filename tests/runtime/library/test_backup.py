@@ -143,6 +143,7 @@ def test_names_that_plex_would_not_give_are_in_no_backups_way(library: Library) 
     library.backup()
 
 
+@pytest.mark.heavy
 def test_the_next_backup_takes_only_what_is_new(library: Library) -> None:
     library.backup()
     before = library.bucket.total()
@@ -182,6 +183,7 @@ def expected_to_stay(days: list[date]) -> set[date]:
     return stay
 
 
+@pytest.mark.heavy
 def test_old_backups_go_and_those_of_others_stay(library: Library) -> None:
     library.watch(2)
     today = datetime.now(UTC).date()
@@ -203,6 +205,7 @@ def test_old_backups_go_and_those_of_others_stay(library: Library) -> None:
     library.restic("check")
 
 
+@pytest.mark.heavy
 def test_a_backup_that_may_not_write_is_told(library: Library) -> None:
     made = library.backup()
     good = library.last()["good"]
@@ -254,6 +257,7 @@ def test_a_backup_that_is_killed_leaves_nothing_in_the_way(library: Library) -> 
     library.restic("check")
 
 
+@pytest.mark.heavy
 def test_each_check_reads_the_next_part_of_the_data_and_all_of_it_in_52(library: Library) -> None:
     library.backup()
     assert "read group #1 of" in library.ok("check")
@@ -268,6 +272,7 @@ def test_each_check_reads_the_next_part_of_the_data_and_all_of_it_in_52(library:
     assert "read group #1 of" in library.ok("check")
 
 
+@pytest.mark.heavy
 def test_a_repository_in_use_is_waited_for_and_then_told(library: Library) -> None:
     library.backup()
     environment = ["env", "RCLONE_CONFIG=/var/lib/secrets/backup.conf"]
@@ -310,6 +315,7 @@ def test_before_plex_has_a_library_there_is_nothing_to_back_up(new: Library) -> 
     assert not new.exists(f"{STATE}/last.json")
 
 
+@pytest.mark.heavy
 def test_an_old_backup_is_told(library: Library) -> None:
     library.host.ok("touch", "--date=3 days ago", f"{STATE}/since")
     assert library.ok("warnings") == "there has been no good backup of the library yet\n"
@@ -379,7 +385,14 @@ def test_a_damaged_database_is_in_no_backup(library: Library) -> None:
     library.backup()
 
 
-@pytest.mark.parametrize("text", ["", '<?xml version="1.0"?>\n<Preferences PlexOnl', "\0" * 500])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<?xml version="1.0"?>\n<Preferences PlexOnl',
+        pytest.param("", marks=pytest.mark.heavy),
+        pytest.param("\0" * 500, marks=pytest.mark.heavy),
+    ],
+)
 def test_preferences_that_a_power_cut_has_left_are_in_no_backup(
     library: Library, text: str
 ) -> None:
@@ -399,8 +412,8 @@ def test_preferences_that_a_power_cut_has_left_are_in_no_backup(
     ("cap", "code"),
     [
         ("download", "download"),
-        ("B", "download"),
-        ("C", "transaction"),
+        pytest.param("B", "download", marks=pytest.mark.heavy),
+        pytest.param("C", "transaction", marks=pytest.mark.heavy),
         ("storage", "storage"),
     ],
 )
@@ -423,6 +436,7 @@ def test_a_cap_that_is_reached_is_no_wrong_key(library: Library, cap: Cap, code:
     library.backup()
 
 
+@pytest.mark.heavy
 def test_upload_urls_that_go_bad_are_no_obstacle(library: Library) -> None:
     library.ok("backup")
     library.host.ok("sh", "-c", f"head -c 3000000 /dev/urandom >'{HOME}/Metadata/Movies/more.jpg'")

@@ -32,6 +32,7 @@ def test_certificates_come_back_before_any_is_ordered(certified: Library) -> Non
     assert owner == ["acme", "acme"]
 
 
+@pytest.mark.heavy
 def test_certificates_that_are_here_stay(certified: Library) -> None:
     certified.host.write("/var/lib/acme/plex.films.sandbox/fullchain.pem", "a newer one\n")
     before = certified.bucket.door.requests

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.runtime.library.server import (
     DATABASE,
     HOME,
@@ -51,6 +53,7 @@ def test_a_repository_whose_making_was_cut_short_is_made_again(new: Library) -> 
     new.backup()
 
 
+@pytest.mark.heavy
 def test_an_earlier_life_that_made_no_backup_is_in_nobodys_way(new: Library) -> None:
     new.start_plex()
     new.new_server()
@@ -96,6 +99,7 @@ def test_a_new_server_does_not_start_with_half_of_a_damaged_backup(library: Libr
 # The way back.
 
 
+@pytest.mark.heavy
 def test_a_chosen_backup_and_what_was_there_before_it(library: Library) -> None:
     first = library.backup()
     library.watch(2)
@@ -117,6 +121,7 @@ def test_a_chosen_backup_and_what_was_there_before_it(library: Library) -> None:
     assert not library.exists("/var/lib/plex/.replaced")
 
 
+@pytest.mark.heavy
 def test_a_backup_that_does_not_exist_changes_nothing(library: Library) -> None:
     library.backup()
 
@@ -170,6 +175,7 @@ def test_a_link_in_a_backup_leads_a_restore_nowhere(library: Library) -> None:
     assert not library.exists(f"{STATE}/Databases")
 
 
+@pytest.mark.heavy
 def test_a_restore_that_is_killed_begins_again(library: Library) -> None:
     library.backup()
     poster = library.bucket.largest()
@@ -215,6 +221,7 @@ def test_while_the_repository_cannot_be_reached_plex_waits(library: Library) -> 
     assert library.watched() == "1"
 
 
+@pytest.mark.heavy
 def test_a_new_library_on_purpose(library: Library) -> None:
     library.backup()
     library.new_server()
