@@ -47,11 +47,10 @@ done
 def test_a_service_gets_no_more_memory_than_its_limit(running: Host, unit: str) -> None:
     group = f"/sys/fs/cgroup/system.slice/{unit}.service"
     high, limit = map(int, running.shell(f"cat {group}/memory.high {group}/memory.max").split())
-    killed = f"grep -w oom_kill {group}/memory.events"
-    assert running.shell(killed).split()[1] == "0"
-    assert running.ssh(_EATS, unit).returncode == 137
-    assert int(running.shell(killed).split()[1]) >= 1
     assert high < limit < 0.75 * 1536 * 2**20
+    assert running.ssh(_EATS, unit).returncode == 137
+    # The unit may have been started anew, in another group.
+    running.shell(f"dmesg | grep -q 'CONSTRAINT_MEMCG.*,oom_memcg=/system.slice/{unit}.service,'")
     running.shell("systemctl is-active --quiet sshd")
 
 
