@@ -50,7 +50,7 @@ class Host(host.Host):
         if not self.vm.running:
             return super().shell(script, *arguments)
         done = self.ssh(script, *arguments)
-        assert done.returncode == 0, (script, done.stdout + done.stderr)
+        assert done.returncode == 0, (script, done.stdout)
         return done.stdout
 
     def until(self, condition: str, seconds: int = 300) -> None:
