@@ -89,9 +89,8 @@ _MORE_PACKAGES = {
 
 # Those that run together mostly wait: so many that two cores are busy, and no more, or they stall.
 _TURNS = (
-    ("check",),
+    ("check", "nix"),
     ("unit",),
-    ("nix",),
     *((name,) for name in _CLOCKS),
     ("e2e-life", "e2e-rest", "runtime"),
     # A processor that is emulated takes all that there is.

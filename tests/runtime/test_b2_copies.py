@@ -14,6 +14,8 @@ from sandbox.b2.keys import CAPABILITIES
 from sandbox.b2.store import Version
 from tests.runtime.b2 import PROGRAMS, READ_ONLY, Bucket, Native, calling, installed, running, sha1
 
+pytestmark = pytest.mark.heavy
+
 _FILM = random.Random(2).randbytes(14_000_000)  # noqa: S311 - any bytes
 _IN_PARTS = ("--b2-upload-cutoff=5M", "--b2-chunk-size=5M", "--b2-copy-cutoff=5M")
 _FROM = "B:the-films/film.mkv"

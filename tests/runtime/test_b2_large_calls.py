@@ -12,6 +12,8 @@ from sandbox.b2.keys import CAPABILITIES
 from sandbox.b2.large import SMALLEST_PART_BYTES
 from tests.runtime.b2 import READ_ONLY, Bucket, Native, calling, installed, running, sha1
 
+pytestmark = pytest.mark.heavy
+
 _BIG = b"a" * SMALLEST_PART_BYTES
 _END = b"the end"
 

@@ -11,6 +11,8 @@ import pytest
 from sandbox.b2.store import Version
 from tests.runtime.b2 import PROGRAMS, Bucket, installed, running
 
+pytestmark = pytest.mark.heavy
+
 _TEXT = "B:the-films/text.txt"
 
 

@@ -108,6 +108,7 @@ def test_a_zone_that_is_not_there_is_said_in_the_preview(stack: CloudStack) -> N
         stack.preview()
 
 
+@pytest.mark.heavy
 def test_a_release_without_updates_is_told_once_in_a_run(tmp_path: Path) -> None:
     pins = json.loads((REPO / "tests/pins.json").read_text())
     url = "https://releases.nixos.org/nixos/20.05/nixos-20.05.1.0123456789ab/nixexprs.tar.xz"

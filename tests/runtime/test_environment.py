@@ -30,7 +30,13 @@ def test_it():
 """
 
 
-@pytest.mark.parametrize("options", [(), ("-n1",)], ids=["one process", "several"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((), id="one process"),
+        pytest.param(("-n1",), id="several", marks=pytest.mark.heavy),
+    ],
+)
 def test_it_is_not_there_in_a_test(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:

@@ -147,6 +147,7 @@ def test_one_that_fails_does_not_stop_the_others(project: Project) -> None:
     assert log.parent.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.heavy
 def test_several_run_at_the_same_time_and_no_more_than_allowed(project: Project) -> None:
     for name in ("first", "second", "third"):
         project.stack(name, waits=True)
@@ -328,6 +329,7 @@ def test_what_the_program_says_is_shown_once(command: str, project: Project) -> 
     ]
 
 
+@pytest.mark.heavy
 def test_destroy_takes_the_name_and_two_steps_where_something_is_protected(
     project: Project,
 ) -> None:

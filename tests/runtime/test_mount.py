@@ -185,6 +185,7 @@ def test_nothing_is_written(started: Mount, bucket: Bucket) -> None:
     assert film(started).read_bytes() == FILM
 
 
+@pytest.mark.heavy
 def test_what_is_written_arrives_in_the_bucket_if_that_is_allowed(
     lone: Host, mount: Mount, bucket: Bucket
 ) -> None:

@@ -48,6 +48,7 @@ def test_a_stack_lives_in_a_bucket(stack: CloudStack, s3: Bucket) -> None:
     assert list(stack.engine.backend.iterdir()) == []
 
 
+@pytest.mark.heavy
 def test_it_moves_from_a_folder_by_the_commands_of_the_guide(tmp_path: Path, s3: Bucket) -> None:
     with cloud_stack.running(tmp_path / "stack") as stack:
         stack.up()

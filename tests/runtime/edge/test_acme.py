@@ -102,6 +102,7 @@ def renew(on: Host) -> int:
     return on.run("systemctl", "start", f"{_ORDER}.service").returncode
 
 
+@pytest.mark.heavy
 def test_names_that_are_late_are_waited_for(lone: Host, acme: Issuer) -> None:
     failed = lone.journal(_ORDER).count("+ exit 10\n")
     boot(lone)

@@ -240,6 +240,7 @@ def test_a_backup_that_fails_deletes_nothing_and_names_the_database(library: Lib
     assert library.snapshots()[:-1] == [before[0], before[2]]
 
 
+@pytest.mark.heavy
 def test_a_backup_that_is_killed_leaves_nothing_in_the_way(library: Library) -> None:
     made = library.backup()
     library.host.ok("sh", "-c", f"head -c 3000000 /dev/urandom >'{HOME}/Metadata/Movies/two.jpg'")
@@ -295,6 +296,7 @@ def test_a_repository_in_use_is_waited_for_and_then_told(library: Library) -> No
         assert library.watched() == "1"
 
 
+@pytest.mark.heavy
 def test_a_repository_that_is_gone_is_not_made_anew_in_silence(library: Library) -> None:
     library.backup()
     library.bucket.delete()

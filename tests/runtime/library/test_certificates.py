@@ -42,6 +42,7 @@ def test_certificates_that_are_here_stay(certified: Library) -> None:
     assert certified.bucket.door.requests == before
 
 
+@pytest.mark.heavy
 def test_without_the_repository_certificates_are_ordered(certified: Library) -> None:
     hand_over(certified.host, port=NOWHERE)
     certified.host.ok("systemctl", "start", "acme-setup")

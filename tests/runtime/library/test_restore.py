@@ -41,6 +41,7 @@ def test_a_library_that_is_here_asks_nobody(library: Library) -> None:
     assert library.watched() == "1"
 
 
+@pytest.mark.heavy
 def test_a_repository_whose_making_was_cut_short_is_made_again(new: Library) -> None:
     new.start_plex()
     new.new_server()
@@ -163,6 +164,7 @@ def test_who_owns_plex_leads_a_restore_nowhere(library: Library) -> None:
     assert library.watched() == "1"
 
 
+@pytest.mark.heavy
 def test_a_link_in_a_backup_leads_a_restore_nowhere(library: Library) -> None:
     aside = f"mv '{HOME}/Plug-in Support' '{HOME}/aside'; ln -s {STATE} '{HOME}/Plug-in Support'"
     library.host.ok("runuser", "-u", "plex", "--", "sh", "-c", f"{aside}")
@@ -238,6 +240,7 @@ def test_a_new_library_on_purpose(library: Library) -> None:
     assert refused.stderr.startswith("plex-library: there is a library already")
 
 
+@pytest.mark.heavy
 def test_a_disk_that_is_too_small_is_told_before(library: Library) -> None:
     library.backup()
     library.new_server()
