@@ -28,10 +28,10 @@
 
   # Who can open a file can hold its lock. Ours lie where only root gets; NixOS makes its own, for whoever activates a
   # generation, so that anybody could hold up every change, unless it is there already.
-  # What was on its way when the power failed, secrets among it, is in nobody's hands after a boot.
   systemd.tmpfiles.rules = [
     "d /run/host-locks 0700 root root - -"
     "f /run/nixos/switch-to-configuration.lock 0600 root root - -"
+    # What was on its way to the host when the power failed, secrets among it.
     "R! /etc/.payload.*"
     "R! /root/.payload.*"
   ];
