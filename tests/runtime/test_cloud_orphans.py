@@ -24,7 +24,6 @@ def commands(said: str, program: str) -> list[str]:
     return sorted(dict.fromkeys(found))
 
 
-@pytest.mark.heavy
 def test_what_an_earlier_run_made_unheard_is_named_all_at_once(stack: CloudStack) -> None:
     for path in ("/firewalls", "/ssh_keys", "/primary_ips"):
         stack.api.faults.order(method="POST", path=path, do="lost")
