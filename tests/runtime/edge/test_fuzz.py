@@ -257,7 +257,6 @@ def converse(on: Host, conversations: int) -> Counter[int]:
     return Counter(int(re.findall(r'" (\d{3}) \d+ "', line)[0]) for line in lines)
 
 
-@pytest.mark.heavy
 def test_whatever_is_sent_nginx_answers_for_it(lone: Host) -> None:
     statuses = converse(lone, _QUICK)
 
