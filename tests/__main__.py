@@ -87,7 +87,7 @@ _MORE_PACKAGES = {
     "testssl": "testssl.sh",
 }
 
-# Those that run together mostly wait: so many that two cores are busy, and no more, or they stall.
+# So many run together that two cores are busy, and no more, or they stall.
 _TURNS = (
     ("check", "nix"),
     ("unit",),

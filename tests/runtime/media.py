@@ -193,7 +193,7 @@ class Mount:
         """All that is seen there, by paths below it."""
         return {str(at.relative_to(self.path)) for at in self.path.rglob("*") if at.is_file()}
 
-    def forget(self) -> None:
+    def take_down(self) -> None:
         """Stop it, and take away what it has kept."""
         self.host.ok("systemctl", "stop", "media")
         # One that gave up at this very moment has failed, and cleaning takes one that has not. (This fails if

@@ -31,7 +31,7 @@ def mount(lone: Host, bucket: Bucket) -> Iterator[Mount]:
     del bucket
     made = Mount(lone)
     yield made
-    made.forget()
+    made.take_down()
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def mount(lone: Host, bucket: Bucket) -> Iterator[Mount]:
     lone.ok("journalctl", "--vacuum-time=1us")
     made = Mount(lone)
     yield made
-    made.forget()
+    made.take_down()
 
 
 def told(mount: Mount) -> str:

@@ -61,7 +61,7 @@ def mount(lone: Host) -> Iterator[Mount]:
     """Not started yet."""
     made = Mount(lone)
     yield made
-    made.forget()
+    made.take_down()
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def mount(lone: Host, bucket: Bucket) -> Iterator[Mount]:
     lone.ok("media-refresh")
     bucket.door.calls.clear()
     yield made
-    made.forget()
+    made.take_down()
 
 
 def shows(mount: Mount, name: str) -> bool:

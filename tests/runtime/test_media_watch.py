@@ -46,7 +46,7 @@ def mount(lone: Host, bucket: Bucket) -> Iterator[Mount]:
     bucket.door.open.set()
     lone.ok("systemctl", "stop", "media-watch")
     lone.run("systemctl", "reset-failed", "media-watch")
-    made.forget()
+    made.take_down()
 
 
 def forget(mount: Mount) -> None:

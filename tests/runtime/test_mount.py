@@ -55,7 +55,7 @@ def mount(lone: Host, bucket: Bucket) -> Iterator[Mount]:
     made = Mount(lone)
     yield made
     bucket.door.open.set()
-    made.forget()
+    made.take_down()
     assert made.mounted() == []
 
 
